@@ -22,9 +22,28 @@ digest() { sha256sum "$1" | cut -d' ' -f1; }
 apt="apt-get install -y"
 [ "$(id -u)" -eq 0 ] || apt="sudo $apt"
 
+has_gomp() {
+    { PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null || true; } | grep -q 'libgomp\.so\.1' && return 0
+    for dir in /lib /usr/lib /lib/*-linux-gnu /usr/lib/*-linux-gnu /lib64 /usr/lib64; do
+        [ -e "$dir/libgomp.so.1" ] && return 0
+    done
+    return 1
+}
+
+if [ -f "$library" ] && [ -f "$record" ] &&
+    [ "$(cat "$record")" = "$(digest "$library") $(digest "$requirements")" ]; then
+    # Python and pip are not needed any more, libgomp is.
+    has_gomp || fail "libgomp.so.1 is missing: run  $apt libgomp1"
+    exit 0
+fi
+
 missing=
 command -v python3 >/dev/null 2>&1 || missing="$missing python3 python3-pip"
 if [ -z "$missing" ] && ! python3 -m pip --version >/dev/null 2>&1; then
+    missing="$missing python3-pip"
+fi
+has_gomp || missing="$missing libgomp1"
+[ -z "$missing" ] && ! python3 -m pip --version >/dev/null 2>&1; then
     missing="$missing python3-pip"
 fi
 has_gomp() {
@@ -49,7 +68,9 @@ fi
 
 mkdir -p "$dest"
 work=$(mktemp -d "$dest/.install.XXXXXX")
-trap 'rm -rf "$work"' EXIT INT TERM
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 python3 -m pip --disable-pip-version-check download --quiet --no-deps --require-hashes \
     --only-binary=:all: --dest "$work" --requirement "$requirements" ||
