@@ -43,27 +43,6 @@ if [ -z "$missing" ] && ! python3 -m pip --version >/dev/null 2>&1; then
     missing="$missing python3-pip"
 fi
 has_gomp || missing="$missing libgomp1"
-[ -z "$missing" ] && ! python3 -m pip --version >/dev/null 2>&1; then
-    missing="$missing python3-pip"
-fi
-has_gomp() {
-    { PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null || true; } | grep -q 'libgomp\.so\.1' && return 0
-    for dir in /lib /usr/lib /lib/*-linux-gnu /usr/lib/*-linux-gnu /lib64 /usr/lib64; do
-        [ -e "$dir/libgomp.so.1" ] && return 0
-    done
-    return 1
-}
-has_gomp || missing="$missing libgomp1"
-installed=no
-if [ -f "$library" ] && [ -f "$record" ] &&
-    [ "$(cat "$record")" = "$(digest "$library") $(digest "$requirements")" ]; then
-    installed=yes
-fi
-if [ $installed = yes ]; then
-    # The library is there: python and pip are not needed any more, libgomp is.
-    has_gomp || fail "libgomp.so.1 is missing: run  $apt libgomp1"
-    exit 0
-fi
 [ -z "$missing" ] || fail "missing prerequisites: run  $apt$missing"
 
 mkdir -p "$dest"
