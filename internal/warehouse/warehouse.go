@@ -15,6 +15,8 @@ var (
 	ErrReadOnly = errors.New("the warehouse answers SELECT statements only")
 	// ErrUnavailable is returned when this binary was built without the driver.
 	ErrUnavailable = errors.New("this binary was built without the DuckDB warehouse")
+	// ErrBehind is returned by Pull when the log is not loaded up to Query.Through yet.
+	ErrBehind = errors.New("the warehouse has not loaded the log that far yet")
 	// ErrOrder is returned by Load for rows out of sequence order or beyond Through.
 	ErrOrder = errors.New("batch is not in sequence order")
 )
@@ -113,7 +115,9 @@ type Row struct {
 type Source interface {
 	// Pull gives the events and labels of one log and event type in ascending sequence order. It streams: memory does
 	// not grow with the number of rows. A sequence stored twice is given once. The row, with all its maps, belongs to
-	// the driver and is valid only until each returns (its strings may be kept). An error of each ends Pull and is returned as it is.
+	// the driver and is valid only until each returns; its strings may be kept, but those in maps share the memory of
+	// their row's text, so what is to live long is better cloned. An error of each ends Pull and is returned as it is.
+	// ErrBehind when Position is below Through.
 	Pull(ctx context.Context, q Query, each func(Row) error) error
 }
 
