@@ -1,0 +1,78 @@
+# Haechi. `make help` lists the targets; variables that they take stand above them.
+
+GO ?= go
+TOOL = $(GO) tool -modfile=internal/tools/go.mod
+LINT = $(GO) tool -modfile=internal/lint/go.mod golangci-lint
+
+# Tests and benchmarks load LightGBM from here.
+HAECHI_LIGHTGBM ?= $(CURDIR)/lib/lightgbm/lib_lightgbm.so
+test unit bench soak: export HAECHI_LIGHTGBM := $(HAECHI_LIGHTGBM)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build lightgbm demo test unit lint lint-go lint-proto breaking generate generated bench soak clean \
+	prerequisites test-needs protos
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+build: prerequisites ## build bin/haechi
+	$(GO) build -o bin/haechi ./cmd/haechi
+
+lightgbm: ## put LightGBM's library into lib/lightgbm, from its pinned wheel
+	@internal/lightgbmwheel/install.sh lib/lightgbm
+
+# DEMO_FLAGS=--exit ends the demo by itself.
+DEMO_FLAGS ?=
+demo: lightgbm build ## show it all on a simulated world: import, train, serve, judge a stream of payments
+	bin/haechi demo $(DEMO_FLAGS)
+
+# The one test command. The cheap checks come first, go test's own lines last.
+test: prerequisites test-needs lightgbm lint generated unit ## check everything: lint, generated code, unit tests under the race detector
+
+# PKG=./features/... narrows it down.
+PKG ?= ./...
+TEST_FLAGS ?=
+unit: ## run the unit tests alone, under the race detector
+	$(GO) test -race -timeout 20m $(TEST_FLAGS) $(PKG)
+
+lint: lint-proto lint-go ## check style: Go code and protos
+
+lint-go:
+	$(LINT) run ./...
+
+lint-proto: protos
+	$(TOOL) buf lint
+
+# BASE is the commit whose protos must still be understood.
+BASE ?= main
+breaking: protos ## compare the protos with those of BASE: no caller and no log record may break
+	@internal/tools/breaking.sh $(BASE)
+
+generate: protos ## make the code and the OpenAPI document from the protos
+	$(TOOL) buf generate
+	$(TOOL) buf generate --template proto/haechi/v1/openapi/buf.gen.yaml
+
+generated: protos ## check that generated code is up to date
+	@internal/tools/generated.sh
+
+BENCH_FLAGS ?=
+bench: build lightgbm ## run the benchmarks: Go's, then the serving path beside a bare gRPC echo
+	$(GO) test -run '^$$' -bench . -benchmem $(PKG)
+	bin/haechi bench serve $(BENCH_FLAGS)
+
+SOAK_FLAGS ?= --soak
+soak: build lightgbm ## load a server until every window is full and show that its memory stays flat
+	bin/haechi bench serve $(SOAK_FLAGS)
+
+clean: ## remove what was built and fetched into this folder
+	rm -rf bin lib demo .cache
+
+prerequisites:
+	@GO="$(GO)" internal/tools/prerequisites.sh
+
+test-needs:
+	@internal/tools/testneeds.sh
+
+protos:
+	@internal/tools/protos/stage.sh .cache/protos
