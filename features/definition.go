@@ -68,7 +68,10 @@ func (d *Definition) Entity() string { return d.form.By }
 func (d *Definition) Reach() int64 { return d.form.Window + d.form.Delay }
 
 // ReadsLabels says whether the value depends on labels.
-func (d *Definition) ReadsLabels() bool { return traits[d.form.Kind].labels }
+func (d *Definition) ReadsLabels() bool {
+	t, _ := traitOf(d.form.Kind)
+	return t.labels
+}
 
 // Categories returns the values of a category code in code order, and false for what is a quantity.
 func (d *Definition) Categories() ([]string, bool) {

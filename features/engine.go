@@ -1,6 +1,12 @@
 package features
 
-import "errors"
+import (
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"sync"
+)
 
 // EngineOptions tune an Engine; none of them changes a value.
 type EngineOptions struct {
@@ -24,34 +30,220 @@ type Commit func(ordinals []uint64) (Placement, error)
 type Result struct {
 	Placement
 	Complete bool // every window reaches back as far as it is long
-	Degraded bool // the cap dropped events that a window would have held
+	Degraded bool // the cap dropped events that a window may have held
 }
 
 // Engine holds the state of one event type and computes its features. All methods may be called from any goroutine.
-type Engine struct{ defs []Definition }
-
-var errUnbuilt = errors.New("not built yet")
-
-// NewEngine builds an engine that computes defs, in their order. What expressions read must be among defs (Needed sees to it).
-func NewEngine(schema *Schema, defs []Definition, opts EngineOptions) (*Engine, error) {
-	return nil, errUnbuilt
+type Engine struct {
+	schema  *Schema
+	defs    []Definition
+	layouts []layout // by entity kind
+	blanks  []history
+	derived []derived // what needs no history, in an order in which expressions follow their inputs
+	reach   int64     // longest window with its delay, of all definitions
+	seed    maphash.Seed
+	shards  []shard
 }
 
-// Definitions returns the engine's definitions in the order of its vectors.
+// shard is a share of the entities under one lock.
+type shard struct {
+	mu       sync.Mutex
+	entities []map[string]*history // by entity kind
+	scratch  scratch               // of whoever holds this shard as the first of its shards
+	_        [64]byte              // keeps locks of neighbours on lines of their own
+}
+
+// scratch is memory for one call, so that Observe does not allocate.
+type scratch struct {
+	ordinals  []uint64
+	histories []*history
+	bounds    []bounds
+	frame     frame
+}
+
+// derived is a definition that reads the event itself or other definitions.
+type derived struct {
+	out   int
+	value number
+}
+
+// NewEngine builds an engine that computes defs, in their order. What expressions read must be among defs (Needed sees to it). The schema must not
+// change afterwards.
+func NewEngine(schema *Schema, defs []Definition, opts EngineOptions) (*Engine, error) {
+	if err := schema.Check(); err != nil {
+		return nil, fmt.Errorf("schema of %s: %w", schema.EventType, err)
+	}
+	if opts.Shards <= 0 {
+		opts.Shards = 256
+	}
+	e := &Engine{schema: schema, defs: slices.Clone(defs), layouts: make([]layout, len(schema.Entities)), seed: maphash.MakeSeed(),
+		shards: make([]shard, opts.Shards)}
+	if err := e.compile(); err != nil {
+		return nil, err
+	}
+	windows := 0
+	e.blanks = make([]history, len(e.layouts))
+	for i := range e.layouts {
+		e.blanks[i] = *newHistory()
+		e.blanks[i].words = make([]uint64, e.layouts[i].stride)
+		windows = max(windows, len(e.layouts[i].windows))
+		e.reach = max(e.reach, e.layouts[i].reach)
+	}
+	for i := range e.shards {
+		s := &e.shards[i]
+		s.entities = make([]map[string]*history, len(schema.Entities))
+		for k := range s.entities {
+			s.entities[k] = map[string]*history{}
+		}
+		s.scratch = scratch{ordinals: make([]uint64, len(schema.Entities)), histories: make([]*history, len(schema.Entities)),
+			bounds: make([]bounds, windows)}
+	}
+	return e, nil
+}
+
+// Definitions returns the engine's definitions in the order of its vectors. The caller must not change them.
 func (e *Engine) Definitions() []Definition { return e.defs }
 
 // Projection tells for each definition hash where it sits in the engine's vectors; the error names the missing ones.
-func (e *Engine) Projection(hashes []string) ([]int, error) { return nil, errUnbuilt }
+func (e *Engine) Projection(hashes []string) ([]int, error) {
+	at := map[string]int{}
+	for i := len(e.defs) - 1; i >= 0; i-- {
+		at[e.defs[i].hash] = i
+	}
+	var missing []string
+	out := make([]int, len(hashes))
+	for i, hash := range hashes {
+		position, known := at[hash]
+		if !known {
+			missing = append(missing, hash)
+		}
+		out[i] = position
+	}
+	if missing != nil {
+		return nil, fmt.Errorf("the engine of %s does not compute definitions %s", e.schema.EventType, strings.Join(missing, ", "))
+	}
+	return out, nil
+}
 
-// Observe computes the vector of ev from all that was observed before it, then adds it.
+// Observe computes the vector of ev, which Validate accepts, from all that was observed before it, then adds it. vector has the length of
+// Definitions. When commit fails, nothing has happened and the error is commit's.
 func (e *Engine) Observe(ev *Event, vector []float64, commit Commit) (Result, error) {
-	return Result{}, errUnbuilt
+	if len(ev.Entities) != len(e.schema.Entities) || len(ev.Attributes) != len(e.schema.Attributes) || len(ev.Numbers) != len(e.schema.Numbers) {
+		return Result{}, fmt.Errorf("observe %s: the event does not have the fields of %s", ev.ID, e.schema.EventType)
+	}
+	if len(vector) != len(e.defs) {
+		return Result{}, fmt.Errorf("observe %s: the vector has %d places for %d definitions", ev.ID, len(vector), len(e.defs))
+	}
+	var a, b [16]int
+	at := e.locate(ev, a[:0])
+	held := e.lock(at, b[:0])
+	defer e.unlock(held)
+	s := &e.shards[held[0]].scratch
+	for i, key := range ev.Entities {
+		s.ordinals[i], s.histories[i] = 0, nil
+		if key == "" {
+			continue
+		}
+		s.ordinals[i] = 1
+		if h := e.shards[at[i]].entities[i][key]; h != nil {
+			s.histories[i], s.ordinals[i] = h, h.arrivals+1
+		}
+	}
+	placement, err := commit(s.ordinals)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{Placement: placement, Complete: e.reach == 0 || ev.Time-e.reach >= placement.Since}
+	e.read(ev, s, vector, &result)
+	e.add(ev, s, at, &placement)
+	return result, nil
 }
 
-// Label attaches a label to an event that was observed before.
+// Label attaches a label to an event that was observed before, unless the event was dropped or no window can reach it any more. commit appends the
+// label's record with the shards of the event's entities locked, and must do no I/O; when it fails, nothing has happened and the error is commit's.
 func (e *Engine) Label(ev *Event, eventSequence uint64, commit func() (Label, error)) error {
-	return errUnbuilt
+	if len(ev.Entities) != len(e.schema.Entities) {
+		return fmt.Errorf("label %s: the event does not have the fields of %s", ev.ID, e.schema.EventType)
+	}
+	var a, b [16]int
+	at := e.locate(ev, a[:0])
+	held := e.lock(at, b[:0])
+	defer e.unlock(held)
+	label, err := commit()
+	if err != nil {
+		return err
+	}
+	for i, key := range ev.Entities {
+		if h := e.shards[at[i]].entities[i][key]; h != nil {
+			e.attach(i, h, ev.Time, eventSequence, label)
+		}
+	}
+	return nil
 }
 
-// Checksum is a digest of the whole state, equal for engines that hold the same.
-func (e *Engine) Checksum() [32]byte { return [32]byte{} }
+// locate finds the shard of each entity; absent ones are given the first.
+func (e *Engine) locate(ev *Event, at []int) []int {
+	for i, key := range ev.Entities {
+		shard := 0
+		if key != "" {
+			shard = int((maphash.String(e.seed, key) + uint64(i)) % uint64(len(e.shards)))
+		}
+		at = append(at, shard)
+	}
+	return at
+}
+
+// lock takes the shards in address order, each once, and returns them; there is always one.
+func (e *Engine) lock(at, held []int) []int {
+	held = append(held, at...)
+	if len(held) == 0 {
+		held = append(held, 0)
+	}
+	slices.Sort(held)
+	held = slices.Compact(held)
+	for _, i := range held {
+		e.shards[i].mu.Lock()
+	}
+	return held
+}
+
+func (e *Engine) unlock(held []int) {
+	for _, i := range held {
+		e.shards[i].mu.Unlock()
+	}
+}
+
+// add puts a placed event into its entities' histories.
+func (e *Engine) add(ev *Event, s *scratch, at []int, p *Placement) {
+	for i, key := range ev.Entities {
+		if key == "" {
+			continue
+		}
+		h := s.histories[i]
+		if h == nil {
+			h = newHistory()
+			e.shards[at[i]].entities[i][strings.Clone(key)] = h
+		}
+		h.arrivals++
+		if p.Outcome == LateDropped {
+			continue
+		}
+		h.insert(&e.layouts[i], ev, p.Sequence)
+		h.trim(&e.layouts[i], e.schema.AllowedLateness, e.schema.limit())
+		for _, label := range p.Labels {
+			e.attach(i, h, ev.Time, p.Sequence, label)
+		}
+	}
+}
+
+// attach adds a label to an entity's entry of an event, if labels matter there and the entry is kept.
+func (e *Engine) attach(kind int, h *history, t int64, sequence uint64, label Label) {
+	l := &e.layouts[kind]
+	if !l.labels || h.find(l.stride, t, sequence) == 0 {
+		return
+	}
+	if h.labels == nil {
+		h.labels = &labels{}
+	}
+	h.labels.attach(t, sequence, label)
+}

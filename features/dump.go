@@ -1,0 +1,69 @@
+package features
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Dump writes the whole state as text, one line an entity, entry or label, sorted: equal for engines that hold the same, however they came to it.
+// Nothing is observed meanwhile.
+func (e *Engine) Dump(w io.Writer) error {
+	for i := range e.shards {
+		e.shards[i].mu.Lock()
+		defer e.shards[i].mu.Unlock()
+	}
+	out := bufio.NewWriter(w)
+	for kind := range e.layouts {
+		entities := map[string]*history{}
+		keys := []string{}
+		for i := range e.shards {
+			for key, h := range e.shards[i].entities[kind] {
+				entities[key], keys = h, append(keys, key)
+			}
+		}
+		slices.Sort(keys)
+		for _, key := range keys {
+			h := entities[key]
+			fmt.Fprintf(out, "%s %q arrivals %d first %d newest %d capped %d\n", e.schema.Entities[kind].Name, key, h.arrivals, h.first, h.newest, h.capped)
+			h.dump(out, &e.layouts[kind])
+		}
+	}
+	return out.Flush()
+}
+
+// dump writes the entries, prefixes counted from the base, and the labels.
+func (h *history) dump(w io.Writer, l *layout) {
+	for i := 1; i <= h.count; i++ {
+		fmt.Fprintf(w, " entry %d %d", h.time(l.stride, i), h.at(l.stride, i, sequenceWord))
+		for _, c := range l.columns {
+			switch c.kind {
+			case rawColumn:
+				fmt.Fprintf(w, " %x", h.at(l.stride, i, c.offset))
+			case squareColumn:
+				fmt.Fprintf(w, " %v", h.squares(l.stride, c.offset, 0, i))
+			default:
+				fmt.Fprintf(w, " %d", h.sum(l.stride, c.offset, 0, i))
+			}
+		}
+		fmt.Fprintln(w)
+	}
+	if h.labels == nil {
+		return
+	}
+	for _, m := range h.labels.marks {
+		fmt.Fprintf(w, " labels %d %d %v\n", m.time, m.sequence, m.statements)
+	}
+	for _, s := range h.labels.stills {
+		fmt.Fprintf(w, " label %d %d %d\n", s.time, s.sequence, s.knownAt)
+	}
+}
+
+// Checksum is the SHA-256 of Dump: equal for engines that hold the same.
+func (e *Engine) Checksum() [32]byte {
+	digest := sha256.New()
+	_ = e.Dump(digest) // a hash takes all that is written
+	return [32]byte(digest.Sum(nil))
+}
