@@ -39,7 +39,7 @@ func table(b *strings.Builder, heading string, rows ...string) {
 	w := tabwriter.NewWriter(&cells, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, row := range rows {
 		first, rest, _ := strings.Cut(row, "\t")
-		fmt.Fprintf(w, "  %s%s\t%s\t\n", first, strings.Repeat(" ", width-len([]rune(first))), rest)
+		fmt.Fprintf(w, "%s%s\t%s\t\n", first, strings.Repeat(" ", width-len([]rune(first))), rest)
 	}
 	w.Flush() // a strings.Builder does not fail
 	for line := range strings.Lines(cells.String()) {
