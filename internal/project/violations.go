@@ -53,7 +53,10 @@ func (v Violations) sorted() Violations {
 		if a.Line != b.Line {
 			return a.Line < b.Line
 		}
-		return a.Column < b.Column
+		if a.Column != b.Column {
+			return a.Column < b.Column
+		}
+		return a.Path+a.Problem < b.Path+b.Problem
 	})
 	kept := v[:0]
 	for i := range v {
