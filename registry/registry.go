@@ -57,8 +57,20 @@ type Version struct {
 	Parameters    map[string]string
 	Thresholds    Thresholds
 	EventTypeHash string // of the document that it was trained under
-	Verified      string // "lightgbm", or "unverified by LightGBM"
+	Verified      string // VerifiedByLightGBM or Unverified
 }
+
+// Kinds of evidence that this product writes; others may be added.
+const (
+	EvidenceGolden = "golden_rows"    // rows with the raw scores that LightGBM's own library gave them
+	EvidenceReport = "retrain_report" // the report of the run that trained the version
+)
+
+// How the raw scores of a version were checked.
+const (
+	VerifiedByLightGBM = "lightgbm"
+	Unverified         = "unverified by LightGBM"
+)
 
 // Evidence is one dated document about a version.
 type Evidence struct {

@@ -35,11 +35,15 @@ func history(n, size int, each func(warehouse.Batch)) {
 	}
 }
 
-// BenchmarkLoad loads b.N events with their labels in batches of 16,384 events.
+// BenchmarkLoad loads b.N events with their labels, in batches of two sizes.
 func BenchmarkLoad(b *testing.B) {
-	w := open(b, filepath.Join(b.TempDir(), "w.duckdb"))
-	history(b.N, 16384, func(batch warehouse.Batch) { require.NoError(b, w.Load(context.Background(), batch)) })
-	require.NoError(b, w.Close())
+	for _, size := range []int{16384, 65536, 131072} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			w := open(b, filepath.Join(b.TempDir(), "w.duckdb"))
+			history(b.N, size, func(batch warehouse.Batch) { require.NoError(b, w.Load(context.Background(), batch)) })
+			require.NoError(b, w.Close())
+		})
+	}
 }
 
 // BenchmarkPull reads b.N events with their labels.

@@ -1,0 +1,150 @@
+package scoring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/haechi-fraud/haechi/features"
+
+	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
+)
+
+// walk reads records in log order, from the sequence on, up to what was durable when it got there.
+func (s *Scorer) walk(ctx context.Context, from uint64, visit func(sequence uint64, rec *logv1.Record) error) (next uint64, err error) {
+	r, err := s.log.Read(from)
+	if err != nil {
+		return from, fmt.Errorf("read the log from record %d: %w", from, err)
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	for next = from; ; next++ {
+		if next%4096 == 0 && ctx.Err() != nil {
+			return next, ctx.Err()
+		}
+		sequence, rec, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return next, nil
+		}
+		if err != nil {
+			return next, err
+		}
+		next = sequence
+		if err := visit(sequence, rec); err != nil {
+			return next, fmt.Errorf("record %d: %w", sequence, err)
+		}
+	}
+}
+
+// feed brings the records of one event type into an engine in log order: the one way by which state is made from the log,
+// at recovery, for a new definition and in replay.
+type feed struct {
+	lane    *lane
+	engine  *features.Engine
+	clock   features.Clock
+	waiting map[string][]features.Label // labels whose event has not come yet
+	vector  []float64
+}
+
+func newFeed(l *lane, e *features.Engine) *feed {
+	return &feed{lane: l, engine: e, waiting: map[string][]features.Label{}, vector: make([]float64, len(e.Definitions()))}
+}
+
+// event observes a logged event; with read, the vector it had then is in f.vector afterwards.
+func (f *feed) event(sequence uint64, rec *logv1.Event, lay *layout, read bool) (features.Event, features.Result, error) {
+	var ev features.Event
+	lay.event(rec, &ev)
+	labels := f.waiting[rec.Id]
+	if len(labels) > 0 {
+		delete(f.waiting, rec.Id)
+	}
+	f.clock.Advance(rec.Time)
+	want := lay.ordinals(rec)
+	var vector []float64
+	if read {
+		vector = f.vector
+	}
+	result, err := f.engine.Observe(&ev, vector, func(got []uint64) (features.Placement, error) {
+		if !slices.Equal(got, want) {
+			return features.Placement{}, fmt.Errorf("event %s has ordinals %v in its entities' histories, logged are %v: the log is not whole, run haechi log verify", rec.Id, got, want)
+		}
+		return features.Placement{Sequence: sequence, Outcome: outcomeOf(rec.Outcome), Labels: labels, Since: f.clock.Since()}, nil
+	})
+	return ev, result, err
+}
+
+// label attaches a logged label, or keeps it for its event.
+func (f *feed) label(sequence uint64, rec *logv1.Label, lay *layout) error {
+	label := labelOf(sequence, rec)
+	if rec.EventSequence == 0 {
+		f.waiting[rec.EventId] = append(f.waiting[rec.EventId], label)
+		return nil
+	}
+	ev := features.Event{ID: rec.EventId, Time: rec.EventTime, Entities: rec.Entities}
+	if !lay.same {
+		ev.Entities = pick(lay.entities, rec.Entities, "")
+	}
+	return f.engine.Label(&ev, rec.EventSequence, func() (features.Label, error) { return label, nil })
+}
+
+// rebuild gives the lane an engine that also computes what the version needs, made from the log while requests go on; only
+// the last few records are fed with the gate closed.
+func (s *Scorer) rebuild(ctx context.Context, l *lane, next *loaded) error {
+	now := l.serving.Load()
+	engine, err := features.NewEngine(&l.typ.Schema, union(&l.typ, next, now.champion), features.EngineOptions{})
+	if err != nil {
+		return fmt.Errorf("definitions of version %s: %w", next.version.Digest, err)
+	}
+	s.opts.Logger.Info("building state for new definitions from the log", "event_type", l.typ.Name, "version", next.version.Digest)
+	f := newFeed(l, engine)
+	at := uint64(1)
+	for {
+		from := at
+		if at, err = s.walk(ctx, from, f.visit(s)); err != nil {
+			return err
+		}
+		if at-from < 1000 {
+			break
+		}
+	}
+	l.gate.Lock()
+	defer l.gate.Unlock()
+	if err := s.log.Wait(ctx, s.log.Last()); err != nil {
+		return err
+	}
+	if _, err = s.walk(ctx, at, f.visit(s)); err != nil {
+		return err
+	}
+	if now.champion != nil {
+		again := *now
+		if again.row, err = engine.Projection(now.champion.hashes); err != nil {
+			return err
+		}
+		l.serving.Store(&again)
+	}
+	l.use(engine)
+	return nil
+}
+
+// visit feeds the lane's events and labels, and nothing else.
+func (f *feed) visit(s *Scorer) func(uint64, *logv1.Record) error {
+	return func(sequence uint64, rec *logv1.Record) error {
+		switch body := rec.Body.(type) {
+		case *logv1.Record_Event:
+			lay, err := s.layoutOf(body.Event.EventType)
+			if err != nil || lay.lane != f.lane {
+				return err
+			}
+			_, _, err = f.event(sequence, body.Event, lay, false)
+			return err
+		case *logv1.Record_Label:
+			lay, err := s.layoutOf(body.Label.EventType)
+			if err != nil || lay.lane != f.lane {
+				return err
+			}
+			return f.label(sequence, body.Label, lay)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,184 @@
+package scoring
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/haechi-fraud/haechi/features"
+
+	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
+)
+
+// Recover makes all state from the log: ids, histories, labels, watermarks. Scored events that a crash left without a
+// decision are decided now, on the vector that they had, with flag recovered. progress may be nil; it is told records done
+// and records there are.
+func (s *Scorer) Recover(ctx context.Context, progress func(done, total uint64)) error {
+	if progress == nil {
+		progress = func(uint64, uint64) {}
+	}
+	undecided, err := s.index(ctx)
+	if err != nil {
+		return fmt.Errorf("recover ids from the log: %w", err)
+	}
+	if err := s.state(); err != nil {
+		return err
+	}
+	if err := s.champions(ctx); err != nil {
+		return err
+	}
+	if err := s.histories(ctx, undecided, progress); err != nil {
+		return fmt.Errorf("recover feature state from the log: %w", err)
+	}
+	return s.log.Wait(ctx, s.log.Last())
+}
+
+// index reads the log once for ids, decisions and labels, and returns the scored events that have no decision.
+func (s *Scorer) index(ctx context.Context) (map[uint64]bool, error) {
+	undecided := map[uint64]bool{}
+	_, err := s.walk(ctx, 1, func(sequence uint64, rec *logv1.Record) error {
+		switch body := rec.Body.(type) {
+		case *logv1.Record_Event:
+			lay, err := s.layoutOf(body.Event.EventType)
+			if err != nil {
+				return err
+			}
+			s.ids.land(s.ids.key(lay.lane.typ.Name, body.Event.Id), place{event: sequence})
+			if body.Event.Origin == logv1.Origin_ORIGIN_SCORED {
+				undecided[sequence] = true
+			}
+		case *logv1.Record_Decision:
+			lay, err := s.layoutOf(body.Decision.EventType)
+			if err != nil {
+				return err
+			}
+			delete(undecided, body.Decision.EventSequence)
+			s.ids.decided(s.ids.key(lay.lane.typ.Name, body.Decision.EventId), sequence)
+		case *logv1.Record_Label:
+			lay, err := s.layoutOf(body.Label.EventType)
+			if err != nil {
+				return err
+			}
+			k := s.ids.key(lay.lane.typ.Name, body.Label.EventId)
+			if body.Label.EventSequence == 0 {
+				s.ids.restore(k, labelOf(sequence, body.Label))
+			} else {
+				s.ids.addLabel(k, sequence)
+			}
+		}
+		return nil
+	})
+	return undecided, err
+}
+
+// champions loads what each event type is to be served with. One that cannot be loaded leaves the declared fallback in
+// charge, which says so in every decision.
+func (s *Scorer) champions(ctx context.Context) error {
+	for _, name := range s.EventTypes() {
+		l := s.lanes[name]
+		next := &serving{cause: "no champion has been promoted"}
+		revision, digest, err := s.champion(ctx, name)
+		if err != nil {
+			return fmt.Errorf("assignments of %s: %w", name, err)
+		}
+		next.revision = revision
+		if digest != "" {
+			if next.champion, err = s.load(ctx, digest); err != nil {
+				s.metrics.refused.WithLabelValues(name).Inc()
+				s.opts.Logger.Error("the champion cannot be served, the declared fallback answers", "event_type", name, "error", err)
+				next.cause = err.Error()
+			}
+		}
+		definitions := union(&l.typ, next.champion)
+		if s.opts.WithoutFeatures {
+			definitions = nil
+		}
+		engine, err := features.NewEngine(&l.typ.Schema, definitions, features.EngineOptions{})
+		if err != nil {
+			return fmt.Errorf("features of %s: %w", name, err)
+		}
+		l.use(engine)
+		if next.champion != nil && !s.opts.WithoutFeatures {
+			if next.row, err = engine.Projection(next.champion.hashes); err != nil {
+				return err
+			}
+		}
+		l.serving.Store(next)
+	}
+	return nil
+}
+
+// histories feeds the engines and decides what was left undecided.
+func (s *Scorer) histories(ctx context.Context, undecided map[uint64]bool, progress func(done, total uint64)) error {
+	feeds := map[*lane]*feed{}
+	for _, l := range s.lanes {
+		feeds[l] = newFeed(l, l.engine)
+	}
+	total := s.log.Durable()
+	var late []*Decision
+	_, err := s.walk(ctx, 1, func(sequence uint64, rec *logv1.Record) error {
+		if sequence%65536 == 0 {
+			progress(sequence, total)
+		}
+		switch body := rec.Body.(type) {
+		case *logv1.Record_Event:
+			lay, err := s.layoutOf(body.Event.EventType)
+			if err != nil {
+				return err
+			}
+			open := undecided[sequence] && !s.opts.WithoutFeatures
+			f := feeds[lay.lane]
+			ev, result, err := f.event(sequence, body.Event, lay, open)
+			if err != nil {
+				return err
+			}
+			if open {
+				late = append(late, s.decideLate(lay.lane, f, &ev, result))
+			}
+		case *logv1.Record_Label:
+			lay, err := s.layoutOf(body.Label.EventType)
+			if err != nil {
+				return err
+			}
+			return feeds[lay.lane].label(sequence, body.Label, lay)
+		}
+		return nil
+	})
+	for l, f := range feeds {
+		l.clock = f.clock
+		l.watermark.Store(f.clock.Watermark())
+	}
+	if err != nil {
+		return err
+	}
+	progress(total, total)
+	return s.appendLate(late)
+}
+
+// decideLate answers an event on the vector that its replay gave.
+func (s *Scorer) decideLate(l *lane, f *feed, ev *features.Event, result features.Result) *Decision {
+	sv := l.serving.Load()
+	o := observation{sequence: result.Sequence, result: result, serving: sv, all: append([]float64(nil), f.vector...)}
+	o.row = make([]float64, len(sv.row))
+	for i, at := range sv.row {
+		o.row[i] = f.vector[at]
+	}
+	d := s.answer(l, ev, o)
+	d.Flags = append(d.Flags, FlagRecovered)
+	d.Decided = s.opts.Now().UnixMicro()
+	return d
+}
+
+func (s *Scorer) appendLate(late []*Decision) error {
+	for _, d := range late {
+		l := s.lanes[d.EventType]
+		sequence, err := s.appendDecision(l.index, d)
+		if err != nil {
+			return fmt.Errorf("decide event %s/%s, left undecided by a crash: %w", d.EventType, d.EventID, err)
+		}
+		s.ids.decided(s.ids.key(d.EventType, d.EventID), sequence)
+	}
+	if len(late) > 0 {
+		s.opts.Logger.Warn("decided events that a crash had left undecided", "events", len(late))
+	}
+	return nil
+}
