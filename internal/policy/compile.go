@@ -126,14 +126,14 @@ func (c *compiler) rules(env *cel.Env, p *Policy) {
 		r, path := &c.spec.Rules[i], fmt.Sprintf("rules[%d]", i)
 		switch {
 		case r.Name == "":
-			c.add(path, "give the rule a name; decisions and metrics carry it")
+			c.add(path+".name", "give the rule a name; decisions and metrics carry it")
 		case seen[r.Name]:
 			c.add(path+".name", "%q names an earlier rule as well; give it its own", r.Name)
 		}
 		seen[r.Name] = true
 		switch r.Then {
 		case None:
-			c.add(path, "say what the rule makes of the event: then: review, challenge or decline")
+			c.add(path+".then", "say what the rule makes of the event: then: review, challenge or decline")
 		case Approve:
 			c.add(path+".then", "a rule makes a decision stricter, it cannot approve; write review, challenge or decline")
 		}
@@ -149,7 +149,7 @@ func (c *compiler) rules(env *cel.Env, p *Policy) {
 
 func (c *compiler) expression(env *cel.Env, path, text string) cel.Program {
 	if text == "" {
-		c.add(path, "say when the rule applies, e.g. when: amount > 500000")
+		c.add(path+".when", "say when the rule applies, e.g. when: amount > 500000")
 		return nil
 	}
 	ast, issues := env.Compile(text)

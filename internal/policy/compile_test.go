@@ -37,11 +37,11 @@ func TestCompileReportsEverythingAtOnce(t *testing.T) {
 		"rules[1].name":                        "names an earlier rule",
 		"rules[1].then":                        "cannot approve",
 		"rules[1].when":                        "undeclared reference to 'amout'",
-		"rules[2]":                             "give the rule a name",
+		"rules[2].name":                        "give the rule a name",
 		"rules[2].when":                        "write 1.0 for 1",
-		"rules[3]":                             "then: review, challenge or decline",
+		"rules[3].then":                        "then: review, challenge or decline",
 		"rules[3].when":                        "Syntax error",
-		"rules[4]":                             "say when the rule applies",
+		"rules[4].when":                        "say when the rule applies",
 		"rules[5].when":                        "undeclared reference to 'c'",
 	} {
 		require.Contains(t, got, path, problem)

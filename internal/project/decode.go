@@ -107,7 +107,7 @@ func (d *document) members(n ast.Node, path string, visit func(key string, v ast
 	case *ast.NullNode:
 		return
 	default:
-		d.add(positionOf(n), path, "names with values are expected here (name: value), not "+describe(n))
+		d.misread(n, path, "names with values are expected here (name: value), not "+describe(n))
 		return
 	}
 	seen := map[string]int{}
@@ -179,7 +179,7 @@ func unknownKey(key string, fields map[string]int) string {
 func (d *document) list(n ast.Node, path string, target reflect.Value) {
 	s, ok := n.(*ast.SequenceNode)
 	if !ok {
-		d.add(positionOf(n), path, "a list is expected here ([a, b]), not "+describe(n))
+		d.misread(n, path, "a list is expected here ([a, b]), not "+describe(n))
 		return
 	}
 	target.Set(reflect.MakeSlice(target.Type(), len(s.Values), len(s.Values)))

@@ -28,13 +28,14 @@ type document struct {
 	values     map[string]position // path -> its value
 	keys       map[string]position // path -> its key, for members of maps
 	scalars    map[string]ast.Node // path -> scalar, to place errors within its text
+	unread     map[string]bool     // paths whose value could not be read; nothing more is said about them
 	violations Violations
 }
 
 // parseDocument parses text. What cannot be parsed, or is YAML beyond plain maps, lists and scalars, becomes a violation
 // and leaves root nil.
 func parseDocument(file string, text []byte) *document {
-	d := &document{file: file, values: map[string]position{}, keys: map[string]position{}, scalars: map[string]ast.Node{}}
+	d := &document{file: file, values: map[string]position{}, keys: map[string]position{}, scalars: map[string]ast.Node{}, unread: map[string]bool{}}
 	if len(text) > maxFileBytes {
 		d.add(position{}, "", "the file is larger than 1 MiB; split it")
 		return d
@@ -112,19 +113,41 @@ func (d *document) add(at position, path, problem string) {
 	d.violations = append(d.violations, Violation{File: d.file, Line: at.line, Column: at.column, Path: path, Problem: problem})
 }
 
+// misread records that the value at path could not be read.
+func (d *document) misread(n ast.Node, path, problem string) {
+	d.unread[path] = true
+	d.add(positionOf(n), path, problem)
+}
+
 // report records a violation at a path. Without such a value in the file, the nearest container that is there is shown.
 func (d *document) report(path, format string, args ...any) {
+	if d.unread[path] {
+		return
+	}
 	d.add(d.find(path), path, fmt.Sprintf(format, args...))
 }
 
+// reportKey records a violation of the name that path ends with, where the name stands.
+func (d *document) reportKey(path, format string, args ...any) {
+	if at, ok := d.keys[path]; ok && !d.unread[path] {
+		d.add(at, path, fmt.Sprintf(format, args...))
+		return
+	}
+	d.report(path, format, args...)
+}
+
 // reportInside records a violation at a line and column (1-based) within the text of the scalar at path.
+// Folded text and escapes shift columns; then the line, or the scalar's beginning, is all that is promised.
 func (d *document) reportInside(path string, line, column int, problem string) {
+	if d.unread[path] {
+		return
+	}
 	at := d.find(path)
 	switch n := d.scalars[path].(type) {
 	case *ast.StringNode:
-		if t := n.Token; line == 1 && column > 0 && !strings.Contains(t.Origin, "\n") || line == 1 && column > 0 && strings.Count(strings.TrimSpace(t.Origin), "\n") == 0 {
+		if line == 1 && !strings.Contains(strings.TrimSpace(n.Token.Origin), "\n") {
 			at.column += column - 1
-			if t.Type == token.DoubleQuoteType || t.Type == token.SingleQuoteType {
+			if n.Token.Type == token.DoubleQuoteType || n.Token.Type == token.SingleQuoteType {
 				at.column++
 			}
 		}

@@ -157,14 +157,11 @@ func readEventType(d *document) *EventType {
 		Schema: raw.schema(d), Labels: raw.labels(d), Policy: raw.Policy, Reasons: raw.Reasons,
 	}
 	d.fold("", t.Schema.Check())
-	sound := len(d.violations) == 0
 	t.Definitions = raw.definitions(d, &t.Schema)
 	t.Lists = raw.lists(d, t.Definitions)
 	t.Train = raw.train(d, t)
-	if sound || t.Definitions != nil {
-		_, err := policy.Compile(raw.Policy, &t.Schema, t.Definitions)
-		d.fold("policy", err)
-	}
+	_, err := policy.Compile(raw.Policy, &t.Schema, raw.named(t.Definitions))
+	d.fold("policy", err)
 	if raw.Import != nil {
 		t.Mapping = raw.Import.mapping(d, t)
 	}
@@ -198,6 +195,23 @@ func (raw *rawEventType) definitions(d *document, s *features.Schema) []features
 	if err != nil {
 		d.fold("features", err)
 		return nil
+	}
+	return defs
+}
+
+// named gives definitions that have at least names when the features cannot be expanded, so that rules can be checked.
+func (raw *rawEventType) named(defs []features.Definition) []features.Definition {
+	if defs != nil {
+		return defs
+	}
+	for _, name := range raw.Features.names {
+		windows := raw.Features.values[name].Windows
+		if len(windows) == 0 {
+			defs = append(defs, features.Definition{Name: name})
+		}
+		for _, w := range windows {
+			defs = append(defs, features.Definition{Name: name + "_" + w})
+		}
 	}
 	return defs
 }
@@ -245,7 +259,7 @@ func (raw *rawEventType) checkReasons(d *document) {
 	for pattern, sentence := range raw.Reasons {
 		at := join("reasons", pattern)
 		if _, err := path.Match(pattern, ""); err != nil {
-			d.report(at, "%q is not a feature's name or a pattern such as terminal_fraud_*", pattern)
+			d.reportKey(at, "%q is not a feature's name or a pattern such as terminal_fraud_*", pattern)
 		}
 		if strings.TrimSpace(sentence) == "" {
 			d.report(at, "needs a sentence for people")

@@ -161,7 +161,7 @@ func (m *mapper) bindings(section string, given map[string]string, needs []need)
 func (m *mapper) strangers(section string, given []string, needs []need) {
 	for _, name := range given {
 		if !slices.ContainsFunc(needs, func(n need) bool { return n.name == name }) {
-			m.d.report("import."+section+"."+name, "%s is not declared under %s; declare it, or remove this line", name, section)
+			m.d.reportKey("import."+section+"."+name, "%s is not declared under %s; declare it, or remove this line", name, section)
 		}
 	}
 }
@@ -204,7 +204,7 @@ func (m *mapper) checkValue(at string, a *features.Attribute, value string) {
 	switch {
 	case a.Kind == features.Flag && value != "true" && value != "false":
 		m.d.report(at, "%s is a flag; translate to true or false", a.Name)
-	case len(a.Values) > 0 && !slices.Contains(a.Values, value):
+	case a.Kind == features.Category && len(a.Values) > 0 && !slices.Contains(a.Values, value):
 		m.d.report(at, "%q is not among the values of %s; declare it there", value, a.Name)
 	}
 }

@@ -17,12 +17,12 @@ import (
 func (d *document) text(n ast.Node, path string, target encoding.TextUnmarshaler) {
 	text, ok := literal(n)
 	if !ok {
-		d.add(positionOf(n), path, "one value is expected here, not "+describe(n))
+		d.misread(n, path, "one value is expected here, not "+describe(n))
 		return
 	}
 	d.scalars[path] = n
 	if err := target.UnmarshalText([]byte(text)); err != nil {
-		d.add(positionOf(n), path, err.Error())
+		d.misread(n, path, err.Error())
 	}
 }
 
@@ -40,7 +40,7 @@ func (d *document) scalar(n ast.Node, path string, target reflect.Value) {
 			return
 		}
 		if text, ok := literal(n); ok {
-			d.add(positionOf(n), path, fmt.Sprintf("text is expected here, not %s; write %q in quotes if that is meant", describe(n), text))
+			d.misread(n, path, fmt.Sprintf("text is expected here, not %s; write %q in quotes if that is meant", describe(n), text))
 			return
 		}
 	case reflect.Bool:
@@ -64,7 +64,7 @@ func (d *document) scalar(n ast.Node, path string, target reflect.Value) {
 			return
 		}
 	}
-	d.add(positionOf(n), path, fmt.Sprintf("%s is expected here, not %s", wanted(target.Kind()), describe(n)))
+	d.misread(n, path, fmt.Sprintf("%s is expected here, not %s", wanted(target.Kind()), describe(n)))
 }
 
 func wanted(k reflect.Kind) string {

@@ -157,9 +157,12 @@ func (d *document) fold(prefix string, err error) {
 	}
 }
 
-// reported says whether something was said about this path already, more specific than its owner could.
+// reported says whether something was said about this value already, more specific than its owner could.
 func (d *document) reported(path string) bool {
-	return slices.ContainsFunc(d.violations, func(v Violation) bool { return v.Path == path })
+	at := d.find(path)
+	return slices.ContainsFunc(d.violations, func(v Violation) bool {
+		return v.Path == path && v.Line == at.line && v.Column == at.column
+	})
 }
 
 // plainName says whether text is a name of ours: lower-case letters, digits and _, beginning with a letter.

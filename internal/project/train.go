@@ -30,7 +30,7 @@ func (raw *rawEventType) train(d *document, t *EventType) Train {
 	for _, name := range sortedKeys(r.Params) {
 		at := "train.params." + name
 		if owner := ownedParameter(name); owner != "" {
-			d.report(at, "is set by %s; remove it here", owner)
+			d.reportKey(at, "is set by %s; remove it here", owner)
 			continue
 		}
 		if value := string(r.Params[name]); value == "" || strings.ContainsAny(value, " \t\n=") {
