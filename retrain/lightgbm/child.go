@@ -17,8 +17,7 @@ import (
 // does it with LightGBM's library, and answers on stdout. It returns the exit
 // code, which is 0 when the parent got an answer, a refusal included.
 func ChildMain(stdin io.Reader, stdout io.Writer) int {
-	runtime.LockOSThread()     // LightGBM's last error and log callback belong to the thread
-	debug.SetTraceback("none") // a fatal error is one line
+	runtime.LockOSThread() // LightGBM's last error and log callback belong to the thread
 	if stdout == io.Writer(os.Stdout) {
 		private, err := takeStdout()
 		if err != nil {

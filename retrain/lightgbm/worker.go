@@ -151,13 +151,14 @@ func (w Worker) logger() *slog.Logger {
 	return w.Logger
 }
 
-// childEnvironment lets OpenMP's threads sleep while they wait: spinning ones
-// take the cores of a server beside the training.
+// childEnvironment lets OpenMP's threads sleep while they wait (spinning ones
+// take the cores of a server beside the training), and Go's runtime say what it
+// died of without the stacks that would push LightGBM's last lines out.
 func childEnvironment(environ []string, threads int) []string {
 	kept := slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
-		return strings.HasPrefix(entry, "OMP_") || strings.HasPrefix(entry, "GOMP_")
+		return strings.HasPrefix(entry, "OMP_") || strings.HasPrefix(entry, "GOMP_") || strings.HasPrefix(entry, "GOTRACEBACK=")
 	})
-	return append(kept, "OMP_WAIT_POLICY=passive", "OMP_DYNAMIC=false", "OMP_NUM_THREADS="+strconv.Itoa(max(1, threads)))
+	return append(kept, "GOTRACEBACK=none", "OMP_WAIT_POLICY=passive", "OMP_DYNAMIC=false", "OMP_NUM_THREADS="+strconv.Itoa(max(1, threads)))
 }
 
 // lineBuffer keeps the last lines of a log; as a writer it cuts text into lines.
