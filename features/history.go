@@ -15,7 +15,9 @@ type history struct {
 	first    int64  // smallest time ever added
 	newest   int64  // largest time ever added, never before that
 	capped   int64  // largest time among the entries that the cap dropped, never before that
+	dropped  uint64 // entries dropped so far: entry i is the one numbered dropped+i
 	labels   *labels
+	cursors  *cursors
 }
 
 func newHistory() *history { return &history{first: math.MaxInt64, newest: never, capped: never} }
@@ -26,14 +28,19 @@ func (h *history) at(stride, i, word int) uint64 { return h.words[(h.head+i)*str
 func (h *history) time(stride, i int) int64 { return int64(h.at(stride, i, timeWord)) }
 
 // upTo counts the entries whose time is at most t.
-func (h *history) upTo(stride int, t int64) int {
-	if h.count == 0 || h.time(stride, h.count) <= t {
-		return h.count
+func (h *history) upTo(stride int, t int64) int { return h.seek(stride, t, h.count) }
+
+// seek is upTo, searched from a guess outwards.
+func (h *history) seek(stride int, t int64, guess int) int {
+	lo, hi := guess, guess+1
+	for step := 1; lo > 0 && h.time(stride, lo) > t; step *= 2 {
+		lo, hi = max(lo-step, 0), lo
 	}
-	lo, hi := 0, h.count // entry lo (or the base) is at most t, entry hi is above
-	for hi-lo > 1 {
-		middle := int(uint(lo+hi) >> 1)
-		if h.time(stride, middle) <= t {
+	for step := 1; hi <= h.count && h.time(stride, hi) <= t; step *= 2 {
+		lo, hi = hi, min(hi+step, h.count+1)
+	}
+	for hi-lo > 1 { // entry lo (or the base) is at most t, entry hi (or the end) is above
+		if middle := int(uint(lo+hi) >> 1); h.time(stride, middle) <= t {
 			lo = middle
 		} else {
 			hi = middle
@@ -76,7 +83,9 @@ func (h *history) insert(l *layout, ev *Event, sequence uint64) {
 	h.grow(l.stride)
 	start := (h.head + i) * l.stride
 	copy(h.words[start+l.stride:], h.words[start:len(h.words)-l.stride])
-	h.count++
+	if h.count++; h.cursors != nil && i < h.count {
+		clear(h.cursors.extremes)
+	}
 	row, before := h.words[start:start+l.stride], h.words[start-l.stride:start]
 	row[timeWord], row[sequenceWord] = uint64(ev.Time), sequence
 	for _, c := range l.columns {
@@ -159,4 +168,4 @@ func (h *history) trim(l *layout, lateness int64, limit int) {
 	}
 }
 
-func (h *history) drop() { h.head, h.count = h.head+1, h.count-1 }
+func (h *history) drop() { h.head, h.count, h.dropped = h.head+1, h.count-1, h.dropped+1 }

@@ -68,7 +68,7 @@ func (f *form) check() (key, problem string) {
 		return f.checkExpr()
 	case "category":
 		if len(f.Values) == 0 {
-			return "category", "needs an attribute with declared values"
+			return "category", "the attribute declares no values, so it has no codes"
 		}
 	}
 	return "", ""
@@ -215,6 +215,7 @@ func (f *form) bindValue(s *Schema, name string, summed bool) (problem string) {
 	return ""
 }
 
+// bindAttribute leaves the declared values alone: a category's codes are those of the definition, also after the schema has got more values.
 func (f *form) bindAttribute(s *Schema) (key, problem string) {
 	i := s.attribute(f.Of)
 	switch {
@@ -222,10 +223,6 @@ func (f *form) bindAttribute(s *Schema) (key, problem string) {
 		return f.Kind, fmt.Sprintf("%q is not an attribute of %s", f.Of, s.EventType)
 	case (f.Kind == "flag") != (s.Attributes[i].Kind == Flag):
 		return f.Kind, fmt.Sprintf("attribute %s is not a %s", f.Of, f.Kind)
-	case f.Kind == "category" && len(s.Attributes[i].Values) == 0:
-		return f.Kind, fmt.Sprintf("attribute %s declares no values, so it has no codes", f.Of)
-	case f.Kind == "category" && !reflect.DeepEqual(s.Attributes[i].Values, f.Values):
-		return f.Kind, fmt.Sprintf("is defined on other values than attribute %s declares", f.Of)
 	}
 	return "", ""
 }

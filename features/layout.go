@@ -77,6 +77,7 @@ type reading struct {
 	squares   int
 	present   int
 	raw, raw2 int
+	extreme   int // position among the layout's extremes
 	lat, lon  int // positions of numbers
 	power     float64
 }
@@ -87,6 +88,7 @@ type layout struct {
 	columns  []column
 	windows  []window
 	readings []reading
+	extremes int   // readings that scan for a smallest or largest value
 	reach    int64 // longest window with its delay
 	labels   bool
 }
@@ -149,6 +151,8 @@ func (l *layout) aggregate(s *Schema, f *form, r *reading) operation {
 		if f.Kind == "max" {
 			operation++
 		}
+		r.extreme = l.extremes
+		l.extremes++
 		return operation
 	case "count":
 		if r.present < 0 {

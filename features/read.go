@@ -55,12 +55,12 @@ func (q *query) bound(result *Result) {
 	} else if q.last = h.upTo(q.l.stride, t); q.last == 0 && h.capped != never {
 		result.Degraded = true
 	}
+	h.remember(q.l)
 	for i := range q.windows {
 		w, b := &q.l.windows[i], &q.windows[i]
 		*b = bounds{to: t - w.delay}
 		b.from = max(b.to-w.length, max(oldest, never+w.delay+w.length)-w.delay-w.length)
-		b.hi = h.upTo(q.l.stride, b.to)
-		b.lo = min(h.upTo(q.l.stride, b.from), b.hi)
+		q.search(i, b)
 		if h.capped > b.from {
 			result.Degraded = true
 		}
@@ -68,6 +68,24 @@ func (q *query) bound(result *Result) {
 			h.labels.count(t, b)
 		}
 	}
+}
+
+// search finds a window's entries, from where they were last time if that is known.
+func (q *query) search(i int, b *bounds) {
+	h, stride := q.h, q.l.stride
+	if h.cursors == nil {
+		b.hi = h.upTo(stride, b.to)
+		b.lo = min(h.upTo(stride, b.from), b.hi)
+		return
+	}
+	c := &h.cursors.windows[i]
+	if b.to == q.ev.Time {
+		b.hi = h.upTo(stride, b.to)
+	} else {
+		b.hi = h.seek(stride, b.to, h.guess(c.hi))
+	}
+	b.lo = min(h.seek(stride, b.from, h.guess(c.lo)), b.hi)
+	c.lo, c.hi = h.dropped+uint64(b.lo), h.dropped+uint64(b.hi)
 }
 
 // answer computes one definition.
@@ -153,44 +171,72 @@ func (q *query) total(r *reading) float64 {
 	return deviation(n, sum, squares, r.power)
 }
 
-// extremeAmount scans the window's amounts, each the difference of two prefixes.
+// extremeAmount finds the window's smallest or largest amount, each the difference of two prefixes.
 func (q *query) extremeAmount(r *reading) float64 {
-	b := &q.windows[r.window]
-	words, stride := q.h.words, q.l.stride
-	low, high := int64(math.MaxInt64), int64(math.MinInt64)
-	if r.current {
-		low, high = q.ev.Amount, q.ev.Amount
-	} else if b.lo == b.hi {
-		return math.NaN()
+	b, smallest := &q.windows[r.window], r.operation == minAmount
+	i, best := q.resume(r, b)
+	var amount int64
+	if best > 0 {
+		amount = q.h.sum(q.l.stride, r.sum, best-1, best)
 	}
-	at := (q.h.head+b.lo)*stride + r.sum
-	before := words[at]
-	for range b.hi - b.lo {
-		at += stride
-		amount := int64(words[at] - before)
-		before = words[at]
-		low, high = min(low, amount), max(high, amount)
-	}
-	if r.operation == minAmount {
-		return float64(low) / r.power
-	}
-	return float64(high) / r.power
-}
-
-// extremeRaw scans the window's numbers; those absent do not count.
-func (q *query) extremeRaw(r *reading) float64 {
-	b := &q.windows[r.window]
-	best := math.NaN()
-	take := func(x float64) {
-		if math.IsNaN(best) || r.operation == minRaw && x < best || r.operation == maxRaw && x > best {
-			best = x
+	for i++; i <= b.hi; i++ {
+		x := q.h.sum(q.l.stride, r.sum, i-1, i)
+		if best == 0 || smallest && x < amount || !smallest && x > amount {
+			best, amount = i, x
 		}
 	}
-	for i := b.lo + 1; i <= b.hi; i++ {
-		take(q.h.raw(q.l.stride, r.raw, i))
+	q.keep(r, b, best)
+	own := q.ev.Amount
+	switch {
+	case best == 0 && !r.current:
+		return math.NaN()
+	case best == 0, r.current && (smallest && own < amount || !smallest && own > amount):
+		amount = own
 	}
-	if r.current {
-		take(q.ev.Numbers[r.source] + 0)
+	return float64(amount) / r.power
+}
+
+// extremeRaw finds the window's smallest or largest number; those absent do not count.
+func (q *query) extremeRaw(r *reading) float64 {
+	b, smallest := &q.windows[r.window], r.operation == minRaw
+	i, best := q.resume(r, b)
+	x := math.NaN()
+	if best > 0 {
+		x = q.h.raw(q.l.stride, r.raw, best)
 	}
-	return best
+	for i++; i <= b.hi; i++ {
+		if y := q.h.raw(q.l.stride, r.raw, i); beats(y, x, smallest) {
+			best, x = i, y
+		}
+	}
+	q.keep(r, b, best)
+	if own := q.ev.Numbers[r.source] + 0; r.current && beats(own, x, smallest) {
+		return own
+	}
+	return x
+}
+
+// beats says whether y takes the place of x, which may be missing as y may.
+func beats(y, x float64, smallest bool) bool {
+	return math.IsNaN(x) && !math.IsNaN(y) || smallest && y < x || !smallest && y > x
+}
+
+// resume tells behind which entry the scan of a window begins, and the extreme of what lies before, 0 when nothing does.
+func (q *query) resume(r *reading, b *bounds) (behind, best int) {
+	if q.h.cursors == nil {
+		return b.lo, 0
+	}
+	return q.h.cursors.extremes[r.extreme].start(q.h.dropped, b.lo, b.hi)
+}
+
+// keep remembers the extreme of a window.
+func (q *query) keep(r *reading, b *bounds, best int) {
+	if q.h.cursors == nil {
+		return
+	}
+	x := extreme{}
+	if best > 0 {
+		x = extreme{q.h.dropped + uint64(b.lo), q.h.dropped + uint64(b.hi), q.h.dropped + uint64(best)}
+	}
+	q.h.cursors.extremes[r.extreme] = x
 }
