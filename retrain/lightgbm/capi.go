@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"strings"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -108,7 +109,11 @@ func (c *capi) check(call string, code int32) error {
 	if code == 0 {
 		return nil
 	}
-	return &apiError{call, c.lastError()}
+	message := c.lastError()
+	if strings.Contains(message, "bad_alloc") {
+		message += ": out of memory: give the training more, or fewer rows or bins"
+	}
+	return &apiError{call, message}
 }
 
 // dataset hands a table over; LightGBM keeps its own binned copy. With a

@@ -151,22 +151,26 @@ func (w Worker) logger() *slog.Logger {
 	return w.Logger
 }
 
-// childEnvironment lets OpenMP's threads sleep while they wait (spinning ones
-// take the cores of a server beside the training), and Go's runtime say what it
-// died of without the stacks that would push LightGBM's last lines out.
+// childEnvironment lets OpenMP's threads sleep while they wait: spinning ones
+// take the cores of a server beside the training.
 func childEnvironment(environ []string, threads int) []string {
 	kept := slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
-		return strings.HasPrefix(entry, "OMP_") || strings.HasPrefix(entry, "GOMP_") || strings.HasPrefix(entry, "GOTRACEBACK=")
+		return strings.HasPrefix(entry, "OMP_") || strings.HasPrefix(entry, "GOMP_")
 	})
-	return append(kept, "GOTRACEBACK=none", "OMP_WAIT_POLICY=passive", "OMP_DYNAMIC=false", "OMP_NUM_THREADS="+strconv.Itoa(max(1, threads)))
+	return append(kept, "OMP_WAIT_POLICY=passive", "OMP_DYNAMIC=false", "OMP_NUM_THREADS="+strconv.Itoa(max(1, threads)))
 }
 
-// lineBuffer keeps the last lines of a log; as a writer it cuts text into lines.
+// lineBuffer keeps the last lines of a log. As a writer it cuts text into lines
+// and, of what Go's runtime prints when it dies, keeps the reason and a few of
+// the stacks' lines: all of them would push LightGBM's last words out.
 type lineBuffer struct {
 	mu      sync.Mutex
 	lines   []string
 	partial []byte
+	stack   int // lines of stacks seen
 }
+
+const keptStack = 5
 
 func (b *lineBuffer) Write(p []byte) (int, error) {
 	const longest = 4096
@@ -174,12 +178,21 @@ func (b *lineBuffer) Write(p []byte) (int, error) {
 		line, rest, ended := strings.Cut(string(text), "\n")
 		b.partial = append(b.partial, line[:min(len(line), max(0, longest-len(b.partial)))]...)
 		if ended {
-			b.add(string(b.partial))
+			b.addUnlessStack(string(b.partial))
 			b.partial = b.partial[:0]
 		}
 		text = []byte(rest)
 	}
 	return len(p), nil
+}
+
+func (b *lineBuffer) addUnlessStack(line string) {
+	if b.stack > 0 || strings.HasPrefix(line, "goroutine ") || strings.HasPrefix(line, "runtime stack:") {
+		b.stack++
+	}
+	if b.stack <= keptStack {
+		b.add(line)
+	}
 }
 
 func (b *lineBuffer) add(line string) {
