@@ -58,7 +58,7 @@ func TestCSVHoldsEveryEvent(t *testing.T) {
 }
 
 func TestExportKnowsNoMoreThanItsMoment(t *testing.T) {
-	w := make120(t, nil)
+	w := make120(t, func(c *simulate.Config) { c.Days, c.Customers = 60, 400 })
 	now := w.Day(60)
 	var b bytes.Buffer
 	require.NoError(t, w.WriteEvents(&b, simulate.Export{From: w.Day(10), To: now, KnownBy: now, Seconds: true}))

@@ -255,14 +255,14 @@ func TestThresholdChoosersAgainstTryingAll(t *testing.T) {
 		require.InDelta(t, best, choice.Cost.Total, 1e-6)
 
 		floor := rapid.Float64Range(.01, 1).Draw(t, "floor")
-		lowest, any := 0.0, false
+		lowest, reached := 0.0, false
 		for _, threshold := range s.thresholds() {
 			if tp, fp := s.at(threshold); float64(tp)/float64(tp+fp) >= floor {
-				lowest, any = threshold, true
+				lowest, reached = threshold, true
 			}
 		}
 		c, err := evaluate.ThresholdForPrecision(s.fraud, s.score, floor)
-		if !any {
+		if !reached {
 			require.ErrorIs(t, err, evaluate.ErrNoThreshold)
 			return
 		}
@@ -286,14 +286,14 @@ func TestBudgetThresholdIsTheLowestThatHolds(t *testing.T) {
 			}
 			return n
 		}
-		lowest, any := 0.0, false
+		lowest, reached := 0.0, false
 		for _, threshold := range s.thresholds() {
 			if n := alerts(threshold); n > 0 && float64(n) <= perDay*float64(len(days)) {
-				lowest, any = threshold, true
+				lowest, reached = threshold, true
 			}
 		}
 		c, err := evaluate.ThresholdForBudget(s.day, s.entity, s.fraud, s.score, perDay)
-		if !any {
+		if !reached {
 			require.ErrorIs(t, err, evaluate.ErrNoThreshold)
 			return
 		}

@@ -41,7 +41,7 @@ func table(b *strings.Builder, heading string, rows ...string) {
 		first, rest, _ := strings.Cut(row, "\t")
 		fmt.Fprintf(w, "%s%s\t%s\t\n", first, strings.Repeat(" ", width-len([]rune(first))), rest)
 	}
-	w.Flush() // a strings.Builder does not fail
+	_ = w.Flush() // a strings.Builder does not fail
 	for line := range strings.Lines(cells.String()) {
 		b.WriteString(strings.TrimRight(line, " \n"))
 		b.WriteByte('\n')
