@@ -26,9 +26,8 @@ var schema string
 type Warehouse struct {
 	options Options
 	db      *sql.DB
-	// write guards writer, the one connection that changes the file.
-	write  sync.Mutex
-	writer *sql.Conn
+	// write is held while the file is changed.
+	write sync.Mutex
 }
 
 var _ warehouse.Warehouse = (*Warehouse)(nil)
@@ -61,15 +60,10 @@ func Open(ctx context.Context, o Options) (warehouse.Warehouse, error) {
 }
 
 func (w *Warehouse) prepare(ctx context.Context) error {
-	writer, err := w.db.Conn(ctx)
-	if err != nil {
+	if _, err := w.db.ExecContext(ctx, schema); err != nil {
 		return err
 	}
-	w.writer = writer
-	if _, err := writer.ExecContext(ctx, schema); err != nil {
-		return err
-	}
-	_, err = writer.ExecContext(ctx, "SET lock_configuration = true")
+	_, err := w.db.ExecContext(ctx, "SET lock_configuration = true")
 	return err
 }
 
@@ -77,29 +71,24 @@ func (w *Warehouse) prepare(ctx context.Context) error {
 func (w *Warehouse) Close() error {
 	w.write.Lock()
 	defer w.write.Unlock()
-	var err error
-	if w.writer != nil {
-		err = w.writer.Close()
-		w.writer = nil
-	}
-	return errors.Join(err, w.db.Close())
+	return w.db.Close()
 }
 
-// errClosed answers calls after Close.
-var errClosed = errors.New("the warehouse is closed")
-
-// withWriter runs f in a transaction on the writing connection.
+// withWriter runs f in a transaction. When the context ends, f's statements do, and the transaction is rolled back here
+// and not by database/sql behind our back, which would also throw the connection away.
 func (w *Warehouse) withWriter(ctx context.Context, f func(ctx context.Context, conn *sql.Conn) error) (err error) {
 	w.write.Lock()
 	defer w.write.Unlock()
-	if w.writer == nil {
-		return errClosed
+	conn, err := w.db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to the warehouse: %w", err)
 	}
-	tx, err := w.writer.BeginTx(ctx, nil)
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	if err := f(ctx, w.writer); err != nil {
+	if err := f(ctx, conn); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
 	if err := tx.Commit(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,7 +31,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		{"order", testOrder},
 		{"pull bounds", testBounds},
 		{"pull stops", testStops},
-		{"pull drops repeated", testLogsApart},
+		{"logs apart", testLogsApart},
+		{"cancelled load", testCancelled},
 		{"reopen", testReopen},
 		{"query", testQuery},
 		{"query refuses", testQueryRefuses},
@@ -215,6 +217,30 @@ func testLogsApart(t *testing.T, open Open) {
 	events, _, order := pulled(t, w, warehouse.Query{EventType: "payment", LogID: "b", Through: 3})
 	require.Equal(t, []uint64{1, 3}, order)
 	require.Equal(t, "b", events[0].LogID, "the batch says which log its rows are of")
+}
+
+// testCancelled ends Loads at odd moments: nothing of them is there, and the next one works.
+func testCancelled(t *testing.T, open Open) {
+	big := warehouse.Batch{LogID: "a", Through: 20_000}
+	for n := uint64(1); n <= big.Through; n++ {
+		big.Events = append(big.Events, event(n))
+	}
+	w := opened(t, open)
+	for _, after := range []time.Duration{0, time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond} {
+		ctx, cancel := context.WithTimeout(context.Background(), after)
+		err := w.Load(ctx, big)
+		cancel()
+		position, positionErr := w.Position(context.Background(), "a")
+		require.NoError(t, positionErr)
+		if err == nil {
+			require.Equal(t, big.Through, position)
+			continue
+		}
+		require.Zero(t, position)
+		require.Zero(t, count(t, w, "raw_data.events"))
+	}
+	require.NoError(t, w.Load(context.Background(), big))
+	require.Equal(t, int64(big.Through), count(t, w, "raw_data.events"))
 }
 
 func testReopen(t *testing.T, open Open) {
