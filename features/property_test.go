@@ -1,0 +1,223 @@
+package features_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/haechi-fraud/haechi/features"
+)
+
+// randomSchema draws lateness and cap; the fields are those of shop.
+func randomSchema(t *rapid.T) *features.Schema {
+	schema := shop()
+	schema.AllowedLateness = rapid.Int64Range(0, 30).Draw(t, "lateness") * features.Second
+	schema.Cap = rapid.SampledFrom([]int{0, 0, 1, 2, 5, 40}).Draw(t, "cap")
+	return schema
+}
+
+// randomSpecs draws features of history, as an event type writes them and as the oracle reads them.
+func randomSpecs(t *rapid.T) ([]string, map[string]features.Spec, []defined) {
+	names, specs, defs := []string{}, map[string]features.Spec{}, []defined{}
+	for i := range rapid.IntRange(1, 8).Draw(t, "features") {
+		name := fmt.Sprintf("f%d", i)
+		spec := features.Spec{By: rapid.SampledFrom([]string{"customer", "device"}).Draw(t, "by")}
+		d := defined{name: name}
+		set := map[string]func(){
+			"last": func() { spec.TimeSinceLast = "events" }, "seen": func() { spec.FirstSeenAge = "events" },
+			"from":  func() { spec.DistanceFromLast = &features.Point{Lat: "lat", Lon: "lon"} },
+			"count": func() { spec.Count = rapid.SampledFrom([]string{"events", "amount", "km", "lat"}).Draw(t, "of") },
+			"sum":   func() { spec.Sum = rapid.SampledFrom([]string{"amount", "km", "items"}).Draw(t, "of") },
+			"mean":  func() { spec.Mean = rapid.SampledFrom([]string{"amount", "km", "items"}).Draw(t, "of") },
+			"std":   func() { spec.Std = rapid.SampledFrom([]string{"amount", "km", "items"}).Draw(t, "of") },
+			"min":   func() { spec.Min = rapid.SampledFrom([]string{"amount", "km", "lat", "items"}).Draw(t, "of") },
+			"max":   func() { spec.Max = rapid.SampledFrom([]string{"amount", "km", "lat", "items"}).Draw(t, "of") },
+			"fc":    func() { spec.FraudCount = "events" }, "fs": func() { spec.FraudShare = "events" },
+			"la": func() { spec.LastFraudAge = "events" }, "fa": func() { spec.FirstFraudAge = "events" },
+		}
+		kind := rapid.SampledFrom([]string{"last", "seen", "from", "count", "sum", "mean", "std", "min", "max", "fc", "fs", "la", "fa"}).Draw(t, "kind")
+		set[kind]()
+		d.labels = kind == "fc" || kind == "fs" || kind == "la" || kind == "fa"
+		if kind != "last" && kind != "seen" && kind != "from" {
+			window := rapid.Int64Range(1, 40).Draw(t, "window")
+			spec.Windows, d.window = []string{fmt.Sprintf("%ds", window)}, window*features.Second
+			delay := rapid.Int64Range(0, 10).Draw(t, "delay")
+			if d.labels || delay > 5 {
+				spec.Delay, d.delay = fmt.Sprintf("%ds", delay), delay*features.Second
+			} else {
+				spec.IncludeCurrent = ptr(rapid.Bool().Draw(t, "current"))
+			}
+		}
+		d.spec = spec
+		names, specs[name], defs = append(names, name), spec, append(defs, d)
+	}
+	return names, specs, defs
+}
+
+// randomEvent draws an event around a time that moves on, with few keys and few distinct times, so that ties, late events and full windows are common.
+func randomEvent(t *rapid.T, now *int64) features.Event {
+	*now += rapid.SampledFrom([]int64{0, 0, 0, 1, 1, 1, 2, 5, 60}).Draw(t, "step") * features.Second
+	at := *now
+	if rapid.IntRange(0, 4).Draw(t, "late") == 0 {
+		at = max(0, at-rapid.Int64Range(0, 50).Draw(t, "by")*features.Second)
+	}
+	at += rapid.SampledFrom([]int64{0, 0, 0, 0, 1, 999_999}).Draw(t, "micros")
+	optional := func(name string, values []float64) float64 {
+		return rapid.SampledFrom(append(values, math.NaN())).Draw(t, name)
+	}
+	return features.Event{ID: "e", Time: at, Amount: rapid.SampledFrom([]int64{0, 1, -1, 57, 1999, 1e12, -1e12}).Draw(t, "amount"),
+		Entities:   []string{rapid.SampledFrom([]string{"a", "b"}).Draw(t, "customer"), rapid.SampledFrom([]string{"", "a", "x"}).Draw(t, "device")},
+		Attributes: []string{"", "", ""},
+		Numbers: []float64{optional("lat", []float64{0, 37.5, -90, math.Copysign(0, -1)}), optional("lon", []float64{0, 127, -180, 180}),
+			optional("km", []float64{0, 0.001, -12.345, 1e9}), float64(rapid.IntRange(-3, 3).Draw(t, "items"))}}
+}
+
+// TestEngineEqualsOracle holds two engines, one with all features and many shards, one with the first feature alone and one shard, to the oracle.
+func TestEngineEqualsOracle(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		schema := randomSchema(t)
+		names, specs, defs := randomSpecs(t)
+		engine := rapidEngine(t, schema, names, specs, 16)
+		single := rapidEngine(t, schema, names[:1], specs, 1)
+		o := &oracle{schema: schema, labels: map[uint64][]features.Label{}}
+		var clock features.Clock
+		var sequence uint64
+		var now int64
+		var past []placed
+		vector, alone := make([]float64, len(defs)), make([]float64, 1)
+		label := func(after int64) features.Label {
+			sequence++
+			return features.Label{Sequence: sequence, KnownAt: after + rapid.Int64Range(-20, 40).Draw(t, "known")*features.Second,
+				Verdict: rapid.SampledFrom([]features.Verdict{features.Fraud, features.Fraud, features.Legitimate, features.Withdrawn}).Draw(t, "verdict")}
+		}
+		for range rapid.IntRange(1, 150).Draw(t, "steps") {
+			if len(past) > 0 && rapid.IntRange(0, 3).Draw(t, "label") == 0 {
+				p := past[rapid.IntRange(0, len(past)-1).Draw(t, "event")]
+				l := label(p.event.Time)
+				for _, e := range []*features.Engine{engine, single} {
+					require.NoError(t, e.Label(&p.event, p.sequence, func() (features.Label, error) { return l, nil }))
+				}
+				o.labels[p.sequence] = append(o.labels[p.sequence], l)
+				continue
+			}
+			ev := randomEvent(t, &now)
+			require.NoError(t, schema.Validate(&ev))
+			p := features.Placement{}
+			for range rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "waiting") {
+				p.Labels = append(p.Labels, label(ev.Time))
+			}
+			sequence++
+			p.Sequence, p.Outcome = sequence, clock.Admit(ev.Time, schema.AllowedLateness)
+			p.Since, o.since = clock.Since(), clock.Since()
+			want := o.observe(&ev, defs)
+			commit := func([]uint64) (features.Placement, error) { return p, nil }
+			got, err := engine.Observe(&ev, vector, commit)
+			require.NoError(t, err)
+			_, err = single.Observe(&ev, alone, commit)
+			require.NoError(t, err)
+			for i := range defs {
+				require.True(t, same(defs[i], vector[i], want.vector[i]), "%s %+v is %v, want %v", defs[i].name, defs[i].spec, vector[i], want.vector[i])
+			}
+			require.Equal(t, math.Float64bits(vector[0]), math.Float64bits(alone[0]), "a feature does not depend on what else is computed")
+			require.Equal(t, want.complete, got.Complete, "complete")
+			require.Equal(t, want.degraded, got.Degraded, "degraded")
+			if p.Outcome != features.LateDropped {
+				o.added = append(o.added, placed{ev, p.Sequence})
+				o.labels[p.Sequence] = p.Labels
+			}
+			past = append(past, placed{ev, p.Sequence})
+		}
+	})
+}
+
+// same compares to the bit, but for distances, whose last bits are our own.
+func same(d defined, got, want float64) bool {
+	if d.spec.DistanceFromLast != nil {
+		return math.IsNaN(got) && math.IsNaN(want) || math.Abs(got-want) <= 1e-3 // a metre: at the antipode one rounding of h moves a haversine that far
+	}
+	return math.Float64bits(got) == math.Float64bits(want) || math.IsNaN(got) && math.IsNaN(want)
+}
+
+func rapidEngine(t *rapid.T, schema *features.Schema, names []string, specs map[string]features.Spec, shards int) *features.Engine {
+	definitions, err := features.Expand(schema, names, specs)
+	require.NoError(t, err)
+	engine, err := features.NewEngine(schema, definitions, features.EngineOptions{Shards: shards})
+	require.NoError(t, err)
+	return engine
+}
+
+// TestConcurrentEqualsSerial: 64 goroutines on one entity, labels among them, give the vectors and the state of a replay in sequence order.
+func TestConcurrentEqualsSerial(t *testing.T) {
+	schema := handbookSchema()
+	names, specs := personalSpecs()
+	engine := newEngine(t, schema, names, specs)
+	type step struct {
+		event    features.Event
+		sequence uint64 // of the event
+		place    features.Placement
+		label    *features.Label
+		vector   []float64
+		ordinals []uint64
+	}
+	var mu sync.Mutex // the log's append lock
+	var clock features.Clock
+	var log []*step
+	var wg sync.WaitGroup
+	for g := range 64 {
+		wg.Go(func() {
+			random := rand.New(rand.NewSource(int64(g)))
+			for range 50 {
+				s := &step{vector: make([]float64, len(engine.Definitions()))}
+				s.event = features.Event{ID: "e", Time: random.Int63n(20) * features.Day, Amount: random.Int63n(10_000),
+					Entities: []string{"hot", fmt.Sprint(random.Intn(5))}}
+				_, err := engine.Observe(&s.event, s.vector, func(ordinals []uint64) (features.Placement, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					log = append(log, s)
+					s.sequence, s.ordinals = uint64(len(log)), append([]uint64(nil), ordinals...)
+					s.place = features.Placement{Sequence: s.sequence, Outcome: clock.Admit(s.event.Time, schema.AllowedLateness), Since: clock.Since()}
+					return s.place, nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				if random.Intn(3) > 0 {
+					continue
+				}
+				err = engine.Label(&s.event, s.sequence, func() (features.Label, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					l := features.Label{Sequence: uint64(len(log) + 1), Verdict: features.Verdict(1 + random.Intn(3)), KnownAt: random.Int63n(20) * features.Day}
+					log = append(log, &step{event: s.event, sequence: s.sequence, label: &l})
+					return l, nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	serial := newEngine(t, schema, names, specs)
+	vector := make([]float64, len(serial.Definitions()))
+	for _, s := range log {
+		if s.label != nil {
+			require.NoError(t, serial.Label(&s.event, s.sequence, func() (features.Label, error) { return *s.label, nil }))
+			continue
+		}
+		_, err := serial.Observe(&s.event, vector, func(ordinals []uint64) (features.Placement, error) {
+			require.Equal(t, s.ordinals, ordinals)
+			return s.place, nil
+		})
+		require.NoError(t, err)
+		for i := range vector {
+			require.Equal(t, math.Float64bits(s.vector[i]), math.Float64bits(vector[i]), serial.Definitions()[i].Name)
+		}
+	}
+	require.Equal(t, serial.Checksum(), engine.Checksum())
+}
