@@ -38,14 +38,14 @@ packages=
 command -v gcc >/dev/null 2>&1 || packages="$packages gcc"
 command -v g++ >/dev/null 2>&1 || packages="$packages g++"
 if [ -n "$packages" ]; then
-    lacks "a C and C++ compiler, for DuckDB:$packages" "${sudo}apt-get install -y$packages libc6-dev"
+    lacks "a C and C++ compiler, for DuckDB:$packages" "${sudo}apt-get update && ${sudo}apt-get install -y$packages libc6-dev"
 fi
 
 packages=
 command -v python3 >/dev/null 2>&1 || packages=" python3 python3-pip"
 [ -n "$packages" ] || python3 -m pip --version >/dev/null 2>&1 || packages=" python3-pip"
 if [ -n "$packages" ] && [ ! -e lib/lightgbm/lib_lightgbm.so ]; then
-    lacks "Python with pip, to fetch LightGBM's library:$packages" "${sudo}apt-get install -y$packages"
+    lacks "Python with pip, to fetch LightGBM's library:$packages" "${sudo}apt-get update && ${sudo}apt-get install -y$packages"
 fi
 
 exit $missing
