@@ -97,8 +97,7 @@ type readable interface {
 }
 
 // contents reads all records from the given one on; records[i] has sequence from+i.
-func contents(t testing.TB, l readable, from uint64) []*logv1.Record {
-	t.Helper()
+func contents(t require.TestingT, l readable, from uint64) []*logv1.Record {
 	r, err := l.Read(from)
 	require.NoError(t, err)
 	defer func() { _ = r.Close() }()
@@ -122,8 +121,7 @@ func ids(recs []*logv1.Record) []string {
 	return all
 }
 
-func requireRecords(t testing.TB, want, got []*logv1.Record) {
-	t.Helper()
+func requireRecords(t require.TestingT, want, got []*logv1.Record) {
 	require.Equal(t, ids(want), ids(got))
 	for i := range want {
 		require.True(t, proto.Equal(want[i], got[i]), "record %d: %v, not %v", i+1, got[i], want[i])
