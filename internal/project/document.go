@@ -14,7 +14,8 @@ import (
 
 // Bounds that keep a hostile file from costing more than a look.
 const (
-	maxFileBytes = 1 << 20
+	maxFileBytes = 256 << 10
+	maxTokens    = 32_768 // the parser's time grows with the square of a map's length
 	maxNesting   = 32
 )
 
@@ -37,10 +38,14 @@ type document struct {
 func parseDocument(file string, text []byte) *document {
 	d := &document{file: file, values: map[string]position{}, keys: map[string]position{}, scalars: map[string]ast.Node{}, unread: map[string]bool{}}
 	if len(text) > maxFileBytes {
-		d.add(position{}, "", "the file is larger than 1 MiB; split it")
+		d.add(position{}, "", "the file is larger than 256 KiB; split it")
 		return d
 	}
 	tokens := lexer.Tokenize(string(text))
+	if len(tokens) > maxTokens {
+		d.add(position{}, "", "the file holds more than 10,000 entries; split it")
+		return d
+	}
 	if d.refuseExotic(tokens); len(d.violations) > 0 {
 		return d
 	}
@@ -87,7 +92,7 @@ func (d *document) refuseExotic(tokens token.Tokens) {
 		case token.SequenceEntryType:
 			entries++
 		}
-		if depth > maxNesting || entries > maxNesting || t.Position.IndentNum > 64*maxNesting {
+		if depth > maxNesting || entries > maxNesting || t.Position.IndentNum > 8*maxNesting {
 			d.add(at, "", "nested too deeply to be an honest file; flatten it")
 		}
 		if len(d.violations) > 20 || depth > maxNesting || entries > maxNesting {

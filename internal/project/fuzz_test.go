@@ -62,10 +62,25 @@ func FuzzConfig(f *testing.F) {
 func hostile() []string {
 	return []string{
 		"", "\x00", "\xff\xfe", "%", "?", "- ? [", "a: &a [*a]", "a: !!binary x", "<<: {}", "a: |\n", "{", "[[", "---\n---\n", "\t", ": :", "'", "a: \"\\u12\"",
-		strings.Repeat("[", 100_000), strings.Repeat("{a: ", 50_000), strings.Repeat("- ", 100_000), strings.Repeat("? ", 50_000),
-		"x: &a [1]\ny: &b [*a,*a,*a]\nz: &c [*b,*b,*b]", deep(3000), strings.Repeat("a:\n", 10_000), "a: " + strings.Repeat("9", 5000),
-		"features: {" + strings.Repeat("a: {field: amount},", 2000) + "}", "policy: {rules: [{when: '" + strings.Repeat("(", 3000) + "'}]}",
-		"features: {a: {expr: '" + strings.Repeat("(", 3000) + "'}}", "listen: 7\ndata: [", "data: /\npii_key_file: /dev/zero",
+		strings.Repeat("[", 2_000), strings.Repeat("{a: ", 1_000), strings.Repeat("- ", 2_000), strings.Repeat("? ", 1_000),
+		"x: &a [1]\ny: &b [*a,*a,*a]\nz: &c [*b,*b,*b]", deep(200), strings.Repeat("a:\n", 1_000), "a: " + strings.Repeat("9", 5000),
+		"features: {" + strings.Repeat("a: {field: amount},", 200) + "}", "policy: {rules: [{when: '" + strings.Repeat("(", 300) + "'}]}",
+		"features: {a: {expr: '" + strings.Repeat("(", 300) + "'}}", "listen: 7\ndata: [", "data: /\npii_key_file: /dev/zero",
+	}
+}
+
+// What would make the parser recurse or slow down without end is refused before it begins.
+func TestHugeFilesAreRefused(t *testing.T) {
+	for problem, text := range map[string]string{
+		"larger than 256 KiB":       "a: " + strings.Repeat("x", 300<<10),
+		"more than 10,000 entries":  strings.Repeat("a: b\n", 20_000),
+		"nested too deeply":         strings.Repeat("[", 30_000),
+		"nested too deeply to be":   strings.Repeat("- ", 30_000),
+		"nested too deeply to be a": deep(400),
+		"keys are written without":  strings.Repeat("? ", 30_000),
+	} {
+		_, err := project.LoadEventType([]byte(text))
+		require.ErrorContains(t, err, problem)
 	}
 }
 
