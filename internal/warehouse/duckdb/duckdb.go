@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	duckdbgo "github.com/duckdb/duckdb-go/v2"
+	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/haechi-fraud/haechi/internal/warehouse"
 )
@@ -26,8 +27,9 @@ var schema string
 type Warehouse struct {
 	options Options
 	db      *sql.DB
-	// write is held while the file is changed.
-	write sync.Mutex
+	// write is held while the file is changed, or loader used.
+	write  sync.Mutex
+	loader *session
 }
 
 var _ warehouse.Warehouse = (*Warehouse)(nil)
@@ -38,26 +40,42 @@ func Open(ctx context.Context, o Options) (warehouse.Warehouse, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings := url.Values{
-		"memory_limit":                 {strconv.Itoa(o.MemoryLimitMiB) + "MiB"},
-		"threads":                      {strconv.Itoa(o.Threads)},
-		"autoinstall_known_extensions": {"false"},
-		"autoload_known_extensions":    {"false"},
-		// Keeps people's queries away from files and from the network. The database and its spill folder stay open.
-		"enable_external_access": {"false"},
-		// Bulk loads would otherwise write everything twice within short intervals.
-		"checkpoint_threshold": {"256MiB"},
+	settings := o.settings()
+	query := make(url.Values)
+	for name, value := range settings {
+		query.Set(name, value)
 	}
-	connector, err := duckdbgo.NewConnector(o.Path+"?"+settings.Encode(), nil)
+	connector, err := duckdbgo.NewConnector(o.Path+"?"+query.Encode(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("open the warehouse %s (a DuckDB file has one owner: is a server running on this project?): %w", o.Path, err)
 	}
 	w := &Warehouse{options: o, db: sql.OpenDB(connector)}
-	if err := w.prepare(ctx); err != nil {
+	if w.loader, err = openSession(o, settings); err == nil {
+		err = w.prepare(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare the warehouse %s: %w", o.Path, err), w.Close())
 	}
 	return w, nil
 }
+
+// settings of the database, the same for every handle on it.
+func (o Options) settings() map[string]string {
+	return map[string]string{
+		"duckdb_api":                   "go",
+		"memory_limit":                 strconv.Itoa(o.MemoryLimitMiB) + "MiB",
+		"threads":                      strconv.Itoa(o.Threads),
+		"autoinstall_known_extensions": "false",
+		"autoload_known_extensions":    "false",
+		// Keeps people's queries away from files and from the network. The database and its spill folder stay open.
+		"enable_external_access": "false",
+		// Bulk loads would otherwise write everything twice within short intervals.
+		"checkpoint_threshold": "256MiB",
+	}
+}
+
+// instances is the driver's table of opened files, through which a second handle on the same one is had.
+func instances() mapping.InstanceCache { return duckdbgo.GetInstanceCache() }
 
 func (w *Warehouse) prepare(ctx context.Context) error {
 	if _, err := w.db.ExecContext(ctx, schema); err != nil {
@@ -71,8 +89,15 @@ func (w *Warehouse) prepare(ctx context.Context) error {
 func (w *Warehouse) Close() error {
 	w.write.Lock()
 	defer w.write.Unlock()
+	if w.loader != nil {
+		w.loader.close()
+		w.loader = nil
+	}
 	return w.db.Close()
 }
+
+// errClosed answers a Load after Close.
+var errClosed = errors.New("the warehouse is closed")
 
 // withWriter runs f in a transaction. When the context ends, f's statements do, and the transaction is rolled back here
 // and not by database/sql behind our back, which would also throw the connection away.

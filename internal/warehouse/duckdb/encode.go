@@ -3,92 +3,96 @@
 package duckdb
 
 import (
-	"database/sql/driver"
 	"encoding/json"
 	"math"
 	"slices"
 	"strconv"
-	"time"
 	"unicode/utf8"
 
 	"github.com/haechi-fraud/haechi/internal/warehouse"
 )
 
-// encoder turns rows into the values of their table's columns, in the order of schema.sql. The slice it gives is valid
-// until its next call.
+// encoder puts rows into their tables, column by column in the order of schema.sql.
 type encoder struct {
-	log    string
-	values []driver.Value
-	keys   []string
-	text   []byte
+	log  string
+	keys []string
+	buf  []byte
 }
 
-func (e *encoder) event(v *warehouse.Event) []driver.Value {
-	e.values = append(e.values[:0],
-		e.log, int64(v.Sequence), v.EventType, v.EventTypeHash, v.ID, instant(v.Time), v.Currency, v.AmountMinor,
-		e.strings(v.Entities), e.strings(v.Attributes), e.numbers(v.Numbers), v.Outcome, v.Origin, instant(v.Received))
-	return e.values
+func (e *encoder) event(to *bulk, v *warehouse.Event) {
+	to.text(e.log)
+	to.integer(int64(v.Sequence))
+	to.text(v.EventType)
+	to.text(v.EventTypeHash)
+	to.text(v.ID)
+	to.timestamp(v.Time)
+	to.text(v.Currency)
+	to.integer(v.AmountMinor)
+	to.json(e.strings(v.Entities))
+	to.json(e.strings(v.Attributes))
+	to.json(e.numbers(v.Numbers))
+	to.text(v.Outcome)
+	to.text(v.Origin)
+	to.timestamp(v.Received)
 }
 
-func (e *encoder) decision(v *warehouse.Decision) []driver.Value {
-	vector := v.Vector
-	if vector == nil {
-		vector = []float64{}
+func (e *encoder) decision(to *bulk, v *warehouse.Decision) {
+	to.text(e.log)
+	to.integer(int64(v.Sequence))
+	to.integer(int64(v.EventSequence))
+	to.text(v.EventType)
+	to.text(v.EventTypeHash)
+	to.text(v.EventID)
+	to.text(v.Decision)
+	to.json(e.list(v.Reasons))
+	to.json(e.list(v.Flags))
+	to.text(v.ModelVersion)
+	to.integer(int64(v.AssignmentRevision))
+	to.double(v.Raw)
+	to.double(v.Probability)
+	to.doubles(v.Vector)
+	to.timestamp(v.Decided)
+}
+
+func (e *encoder) label(to *bulk, v *warehouse.Label) {
+	to.text(e.log)
+	to.integer(int64(v.Sequence))
+	to.text(v.EventType)
+	to.text(v.EventID)
+	to.text(v.Verdict)
+	to.text(v.Kind)
+	to.text(v.ReasonCode)
+	to.text(v.Source)
+	to.timestamp(v.KnownAt)
+	to.timestamp(v.Recorded)
+	to.integer(int64(v.EventSequence))
+	if v.EventSequence == 0 {
+		to.null()
+		return
 	}
-	e.values = append(e.values[:0],
-		e.log, int64(v.Sequence), int64(v.EventSequence), v.EventType, v.EventTypeHash, v.EventID, v.Decision,
-		e.list(v.Reasons), e.list(v.Flags), v.ModelVersion, int64(v.AssignmentRevision),
-		finite(v.Raw), finite(v.Probability), vector, instant(v.Decided))
-	return e.values
+	to.timestamp(v.EventTime)
 }
 
-func (e *encoder) label(v *warehouse.Label) []driver.Value {
-	var eventTime driver.Value
-	if v.EventSequence != 0 {
-		eventTime = instant(v.EventTime)
-	}
-	e.values = append(e.values[:0],
-		e.log, int64(v.Sequence), v.EventType, v.EventID, v.Verdict, v.Kind, v.ReasonCode, v.Source,
-		instant(v.KnownAt), instant(v.Recorded), int64(v.EventSequence), eventTime)
-	return e.values
-}
-
-func instant(us int64) time.Time { return time.UnixMicro(us).UTC() }
-
-// finite gives NULL for what has no value.
-func finite(v float64) driver.Value {
-	if math.IsNaN(v) {
-		return nil
-	}
-	return v
-}
-
-// strings writes a JSON object with its keys in order.
-func (e *encoder) strings(m map[string]string) string {
-	if len(m) == 0 {
-		return "{}"
-	}
+// strings writes a JSON object with its keys in order. Like the other two, what it gives is valid until the next call.
+func (e *encoder) strings(m map[string]string) []byte {
 	e.keys = e.keys[:0]
 	for k := range m {
 		e.keys = append(e.keys, k)
 	}
 	slices.Sort(e.keys)
-	b := append(e.text[:0], '{')
+	b := append(e.buf[:0], '{')
 	for i, k := range e.keys {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = appendQuoted(append(appendQuoted(b, k), ':'), m[k])
 	}
-	e.text = append(b, '}')
-	return string(e.text)
+	e.buf = append(b, '}')
+	return e.buf
 }
 
 // numbers writes a JSON object with its keys in order; what JSON has no number for is left out.
-func (e *encoder) numbers(m map[string]float64) string {
-	if len(m) == 0 {
-		return "{}"
-	}
+func (e *encoder) numbers(m map[string]float64) []byte {
 	e.keys = e.keys[:0]
 	for k, v := range m {
 		if !math.IsNaN(v) && !math.IsInf(v, 0) {
@@ -96,28 +100,28 @@ func (e *encoder) numbers(m map[string]float64) string {
 		}
 	}
 	slices.Sort(e.keys)
-	b := append(e.text[:0], '{')
+	b := append(e.buf[:0], '{')
 	for i, k := range e.keys {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = strconv.AppendFloat(append(appendQuoted(b, k), ':'), m[k], 'g', -1, 64)
 	}
-	e.text = append(b, '}')
-	return string(e.text)
+	e.buf = append(b, '}')
+	return e.buf
 }
 
 // list writes a JSON array of strings.
-func (e *encoder) list(items []string) string {
-	b := append(e.text[:0], '[')
+func (e *encoder) list(items []string) []byte {
+	b := append(e.buf[:0], '[')
 	for i, s := range items {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = appendQuoted(b, s)
 	}
-	e.text = append(b, ']')
-	return string(e.text)
+	e.buf = append(b, ']')
+	return e.buf
 }
 
 // appendQuoted writes a JSON string. Plain ASCII, nearly all there is, is copied; the rest goes through encoding/json.

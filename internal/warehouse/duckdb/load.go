@@ -4,14 +4,10 @@ package duckdb
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math"
 	"time"
-
-	duckdbgo "github.com/duckdb/duckdb-go/v2"
 
 	"github.com/haechi-fraud/haechi/internal/warehouse"
 )
@@ -31,32 +27,32 @@ func (w *Warehouse) Load(ctx context.Context, b warehouse.Batch) error {
 	if err := checkOrder(b); err != nil {
 		return err
 	}
-	err := w.withWriter(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		var stored sql.NullInt64
-		row := conn.QueryRowContext(ctx, "SELECT max(through) FROM raw_data.positions WHERE log_id = ?", b.LogID)
-		if err := row.Scan(&stored); err != nil {
-			return fmt.Errorf("read the position: %w", err)
-		}
-		position := uint64(stored.Int64)
-		if stored.Valid && b.Through <= position {
+	w.write.Lock()
+	defer w.write.Unlock()
+	if w.loader == nil {
+		return errClosed
+	}
+	position, err := w.Position(ctx, b.LogID)
+	if err != nil {
+		return err
+	}
+	if b.Through <= position {
+		return nil
+	}
+	if err := w.loader.exec("BEGIN TRANSACTION"); err != nil {
+		return fmt.Errorf("load: begin: %w", err)
+	}
+	err = w.loader.load(ctx, b, position)
+	if err == nil {
+		if err = w.loader.exec("COMMIT"); err == nil {
 			return nil
 		}
-		if err := appendRows(ctx, conn, b, position); err != nil {
-			return err
-		}
-		statement := "INSERT INTO raw_data.positions (through, loaded_at, log_id) VALUES (?, ?, ?)"
-		if stored.Valid {
-			statement = "UPDATE raw_data.positions SET through = ?, loaded_at = ? WHERE log_id = ?"
-		}
-		if _, err := conn.ExecContext(ctx, statement, int64(b.Through), time.Now().UTC(), b.LogID); err != nil {
-			return fmt.Errorf("store the position: %w", err)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("load up to %d of log %s: %w", b.Through, b.LogID, err)
 	}
-	return nil
+	// A failed commit has rolled back already; then this has nothing to do.
+	if rollback := w.loader.exec("ROLLBACK"); rollback != nil {
+		w.options.Logger.Debug("roll back a failed load", "error", rollback)
+	}
+	return fmt.Errorf("load up to %d of log %s: %w", b.Through, b.LogID, err)
 }
 
 func checkOrder(b warehouse.Batch) error {
@@ -84,58 +80,72 @@ func checkOrder(b warehouse.Batch) error {
 	)
 }
 
-// appendRows stores the rows above position.
-func appendRows(ctx context.Context, conn *sql.Conn, b warehouse.Batch, position uint64) error {
-	return conn.Raw(func(c any) error {
-		dc, ok := c.(driver.Conn)
-		if !ok {
-			return fmt.Errorf("unexpected driver connection %T", c)
+// load stores the rows above position and the new position.
+func (s *session) load(ctx context.Context, b warehouse.Batch, position uint64) error {
+	e := encoder{log: b.LogID}
+	err := s.table(ctx, "events", len(b.Events), func(to *bulk, i int) {
+		if b.Events[i].Sequence > position {
+			e.event(to, &b.Events[i])
 		}
-		e := encoder{log: b.LogID}
-		return errors.Join(
-			bulk(ctx, dc, "events", len(b.Events), func(i int) []driver.Value {
-				if b.Events[i].Sequence <= position {
-					return nil
-				}
-				return e.event(&b.Events[i])
-			}),
-			bulk(ctx, dc, "decisions", len(b.Decisions), func(i int) []driver.Value {
-				if b.Decisions[i].Sequence <= position {
-					return nil
-				}
-				return e.decision(&b.Decisions[i])
-			}),
-			bulk(ctx, dc, "labels", len(b.Labels), func(i int) []driver.Value {
-				if b.Labels[i].Sequence <= position {
-					return nil
-				}
-				return e.label(&b.Labels[i])
-			}),
-		)
 	})
+	if err != nil {
+		return err
+	}
+	err = s.table(ctx, "decisions", len(b.Decisions), func(to *bulk, i int) {
+		if b.Decisions[i].Sequence > position {
+			e.decision(to, &b.Decisions[i])
+		}
+	})
+	if err != nil {
+		return err
+	}
+	err = s.table(ctx, "labels", len(b.Labels), func(to *bulk, i int) {
+		if b.Labels[i].Sequence > position {
+			e.label(to, &b.Labels[i])
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return s.store(b.LogID, b.Through, position)
 }
 
-// bulk appends n rows to a table of raw_data; row gives nil for one to leave out.
-func bulk(ctx context.Context, conn driver.Conn, table string, n int, row func(i int) []driver.Value) error {
+// table appends n rows; put puts row i, or nothing.
+func (s *session) table(ctx context.Context, table string, n int, put func(to *bulk, i int)) error {
 	if n == 0 {
 		return nil
 	}
-	appender, err := duckdbgo.NewAppenderFromConn(conn, "raw_data", table)
+	b, err := s.newBulk(table)
 	if err != nil {
-		return fmt.Errorf("append to %s: %w", table, err)
+		return err
 	}
 	for i := range n {
-		values := row(i)
-		if values == nil {
+		if put(b, i); b.at == 0 {
 			continue
 		}
-		if err = appender.AppendRow(values...); err != nil {
-			err = fmt.Errorf("append row %d to %s: %w", i, table, err)
+		if !b.endRow() {
+			break
+		}
+		if b.row == 0 && ctx.Err() != nil {
 			break
 		}
 	}
-	if closing := appender.CloseWithCancel(ctx); closing != nil {
-		err = errors.Join(err, fmt.Errorf("flush %s: %w", table, closing))
+	if err := b.finish(ctx.Err()); err != nil {
+		return fmt.Errorf("append to %s: %w", table, err)
 	}
-	return err
+	return nil
+}
+
+// store changes the position; log ids come from the log, not from people, and are quoted all the same.
+func (s *session) store(logID string, through, position uint64) error {
+	statement := fmt.Sprintf("UPDATE raw_data.positions SET through = %d, loaded_at = make_timestamp(%d) WHERE log_id = %s",
+		through, time.Now().UnixMicro(), literal(logID))
+	if position == 0 {
+		statement = fmt.Sprintf("INSERT INTO raw_data.positions (log_id, through, loaded_at) VALUES (%s, %d, make_timestamp(%d))",
+			literal(logID), through, time.Now().UnixMicro())
+	}
+	if err := s.exec(statement); err != nil {
+		return fmt.Errorf("store the position: %w", err)
+	}
+	return nil
 }

@@ -101,6 +101,8 @@ func pullStretch(ctx context.Context, conn driver.QueryerContext, q warehouse.Qu
 // minTime is the earliest bound that DuckDB's timestamps hold with room to spare.
 const minTime = math.MinInt64 / 1000
 
+func instant(us int64) time.Time { return time.UnixMicro(us).UTC() }
+
 func numbered(values ...driver.Value) []driver.NamedValue {
 	out := make([]driver.NamedValue, len(values))
 	for i, v := range values {
