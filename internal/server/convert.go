@@ -145,15 +145,24 @@ func put[V any](m *map[string]V, name string, value V) {
 	(*m)[name] = value
 }
 
-var wireVerdicts = map[policy.Decision]haechiv1.Verdict{
-	policy.Approve: haechiv1.Verdict_VERDICT_APPROVE, policy.Review: haechiv1.Verdict_VERDICT_REVIEW,
-	policy.Challenge: haechiv1.Verdict_VERDICT_CHALLENGE, policy.Decline: haechiv1.Verdict_VERDICT_DECLINE,
+func verdictTo(d policy.Decision) haechiv1.Verdict {
+	switch d {
+	case policy.Approve:
+		return haechiv1.Verdict_VERDICT_APPROVE
+	case policy.Review:
+		return haechiv1.Verdict_VERDICT_REVIEW
+	case policy.Challenge:
+		return haechiv1.Verdict_VERDICT_CHALLENGE
+	case policy.Decline:
+		return haechiv1.Verdict_VERDICT_DECLINE
+	}
+	return haechiv1.Verdict_VERDICT_UNSPECIFIED
 }
 
 // decisionTo is the wire form of a decision, with the model's row when asked.
 func decisionTo(d *scoring.Decision, withFeatures bool) *haechiv1.Decision {
 	out := &haechiv1.Decision{
-		EventId: d.EventID, Decision: wireVerdicts[d.Verdict], ModelVersion: d.ModelVersion, EventTypeHash: d.EventTypeHash,
+		EventId: d.EventID, Decision: verdictTo(d.Verdict), ModelVersion: d.ModelVersion, EventTypeHash: d.EventTypeHash,
 		AssignmentRevision: d.Revision, Flags: d.Flags, Sequence: &haechiv1.Sequence{LogId: d.LogID, Number: d.Sequence},
 		DecidedAt: timestamp(d.Decided), FallbackCause: d.Cause,
 	}

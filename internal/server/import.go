@@ -18,7 +18,7 @@ import (
 
 // Importer brings files of history in.
 type Importer interface {
-	Import(ctx context.Context, files ImportFiles, progress func(step string, done, total uint64)) (ingest.Result, error)
+	Import(ctx context.Context, files ImportFiles, progress func(ingest.Progress)) (ingest.Report, error)
 }
 
 // ImportFiles are the files of one import, received into a folder of their own.
@@ -50,8 +50,12 @@ func (s *importService) ImportFiles(stream grpc.BidiStreamingServer[haechiv1.Imp
 	if err := r.receive(stream); err != nil {
 		return errors.Join(err, r.close())
 	}
-	send := func(step string, done, total uint64) {
-		_ = stream.Send(&haechiv1.ImportFilesResponse{Step: step, Done: done, Total: total}) // who has left does not stop an import
+	send := func(p ingest.Progress) {
+		m := &haechiv1.ImportFilesResponse{Step: p.Stage, Done: uint64(p.Bytes), Total: uint64(p.TotalBytes)}
+		if p.Total > 0 {
+			m.Done, m.Total = uint64(p.Appended), uint64(p.Total)
+		}
+		_ = stream.Send(m) // a caller that has left ends the stream's context, which ends the import
 	}
 	result, err := s.importer.Import(stream.Context(), r.files, send)
 	if err != nil {
@@ -61,8 +65,8 @@ func (s *importService) ImportFiles(stream grpc.BidiStreamingServer[haechiv1.Imp
 		return err
 	}
 	return stream.Send(&haechiv1.ImportFilesResponse{Result: &haechiv1.ImportFilesResponse_Result{
-		Rows: uint64(result.Rows), EventsAdded: uint64(result.EventsAdded), EventsKnown: uint64(result.EventsKnown),
-		LabelsAdded: uint64(result.LabelsAdded), LabelsKnown: uint64(result.LabelsKnown), RowsRejected: uint64(result.RowsRejected),
+		Rows: uint64(result.Rows), EventsAdded: uint64(result.Events), EventsKnown: uint64(result.EventsKnown),
+		LabelsAdded: uint64(result.Labels), LabelsKnown: uint64(result.LabelsKnown), RowsRejected: uint64(result.Rejected),
 	}})
 }
 

@@ -10,7 +10,6 @@ import (
 	"buf.build/go/protovalidate"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -52,7 +51,7 @@ func (g *guard) check(m any) error {
 		return err
 	}
 	if err := g.validator.Validate(msg); err != nil {
-		return status.Error(codes.InvalidArgument, err.Error())
+		return &requestError{err}
 	}
 	return nil
 }
@@ -73,7 +72,7 @@ func eventSize(m proto.Message) error {
 
 func tooLarge(ev *haechiv1.Event, field string) error {
 	if n := ev.SizeVT(); n > maxEventBytes {
-		return status.Errorf(codes.ResourceExhausted, "%s: has %d bytes, at most %d are taken; send attributes, not documents", field, n, maxEventBytes)
+		return fmt.Errorf("%s: %w: it has %d bytes, at most %d are taken; send attributes, not documents", field, errTooLarge, n, maxEventBytes)
 	}
 	return nil
 }
@@ -83,12 +82,12 @@ func (g *guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 	defer func() {
 		if p := recover(); p != nil {
 			g.log.Error("panic in a request", "method", info.FullMethod, "panic", p, "stack", string(debug.Stack()))
-			out, err = nil, status.Error(codes.Internal, "the request failed inside the server; its log says where")
+			out, err = nil, toStatus(g.log, info.FullMethod, errPanic)
 		}
 		g.requests.WithLabelValues(info.FullMethod, status.Code(err).String()).Observe(time.Since(start).Seconds())
 	}()
 	if err := g.check(req); err != nil {
-		return nil, err
+		return nil, toStatus(g.log, info.FullMethod, err)
 	}
 	out, err = next(ctx, req)
 	return out, toStatus(g.log, info.FullMethod, err)
@@ -99,7 +98,7 @@ func (g *guard) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInf
 	defer func() {
 		if p := recover(); p != nil {
 			g.log.Error("panic in a request", "method", info.FullMethod, "panic", p, "stack", string(debug.Stack()))
-			err = status.Error(codes.Internal, "the request failed inside the server; its log says where")
+			err = toStatus(g.log, info.FullMethod, errPanic)
 		}
 		g.requests.WithLabelValues(info.FullMethod, status.Code(err).String()).Observe(time.Since(start).Seconds())
 	}()

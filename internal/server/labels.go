@@ -88,7 +88,7 @@ func labelsTo(logID, eventType, eventID string, labels []scoring.LoggedLabel) []
 	for _, l := range labels {
 		out = append(out, &haechiv1.ListLabelsResponse_Item{
 			Label: &haechiv1.Label{
-				EventType: eventType, EventId: eventID, Verdict: wireLabels[l.Verdict], Kind: l.Kind, ReasonCode: l.ReasonCode,
+				EventType: eventType, EventId: eventID, Verdict: labelVerdictTo(l.Verdict), Kind: l.Kind, ReasonCode: l.ReasonCode,
 				KnownAt: timestamp(l.KnownAt), Source: l.Source,
 			},
 			Sequence: &haechiv1.Sequence{LogId: logID, Number: l.Sequence}, RecordedAt: timestamp(l.Recorded),
@@ -97,7 +97,14 @@ func labelsTo(logID, eventType, eventID string, labels []scoring.LoggedLabel) []
 	return out
 }
 
-var wireLabels = map[features.Verdict]haechiv1.LabelVerdict{
-	features.Fraud: haechiv1.LabelVerdict_LABEL_VERDICT_FRAUD, features.Legitimate: haechiv1.LabelVerdict_LABEL_VERDICT_LEGITIMATE,
-	features.Withdrawn: haechiv1.LabelVerdict_LABEL_VERDICT_WITHDRAWN,
+func labelVerdictTo(v features.Verdict) haechiv1.LabelVerdict {
+	switch v {
+	case features.Fraud:
+		return haechiv1.LabelVerdict_LABEL_VERDICT_FRAUD
+	case features.Legitimate:
+		return haechiv1.LabelVerdict_LABEL_VERDICT_LEGITIMATE
+	case features.Withdrawn:
+		return haechiv1.LabelVerdict_LABEL_VERDICT_WITHDRAWN
+	}
+	return haechiv1.LabelVerdict_LABEL_VERDICT_UNSPECIFIED
 }
