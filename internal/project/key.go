@@ -23,7 +23,7 @@ func WritePIIKey(path string) error {
 		return fmt.Errorf("make the pii key: %w", err)
 	}
 	key := make([]byte, piiKeyBytes)
-	rand.Read(key) //nolint:errcheck // documented to never fail
+	rand.Read(key)
 	_, err = f.Write(key)
 	return errors.Join(err, f.Sync(), f.Close())
 }
