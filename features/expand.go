@@ -20,7 +20,7 @@ func Expand(schema *Schema, names []string, specs map[string]Spec) ([]Definition
 		x.resolve(i, nil)
 	}
 	if len(x.errs) > 0 {
-		return nil, errors.Join(x.errs...)
+		return nil, x.failure(names)
 	}
 	definitions := make([]Definition, len(x.entries))
 	for i := range x.entries {
@@ -35,7 +35,7 @@ type expansion struct {
 	entries []entry
 	byName  map[string]int
 	broken  map[string]bool // features with errors reported, so that their readers need not repeat them
-	errs    []error
+	errs    []*SpecError
 }
 
 // entry is one feature after its windows are spread out.
@@ -55,16 +55,26 @@ const (
 	failed
 )
 
+// failure joins what was found in file order.
+func (x *expansion) failure(names []string) error {
+	slices.SortStableFunc(x.errs, func(a, b *SpecError) int { return slices.Index(names, a.Feature) - slices.Index(names, b.Feature) })
+	errs := make([]error, len(x.errs))
+	for i, err := range x.errs {
+		errs[i] = err
+	}
+	return errors.Join(errs...)
+}
+
 func (x *expansion) fail(feature, key, format string, args ...any) {
 	x.errs = append(x.errs, &SpecError{Feature: feature, Key: key, Problem: fmt.Sprintf(format, args...)})
 	x.broken[feature] = true
 }
 
-// feature reads one entry as written into entries.
+// feature reads one entry as written into entries, or reports all that is wrong with it.
 func (x *expansion) feature(name string, spec *Spec) {
+	before := len(x.errs)
 	if !isName(name) {
 		x.fail(name, "", "is not a name: use letters, digits and _, beginning with a letter")
-		return
 	}
 	f, ok := x.form(name, spec)
 	if !ok {
@@ -72,57 +82,65 @@ func (x *expansion) feature(name string, spec *Spec) {
 	}
 	if (name == overAmount || x.schema.number(name) >= 0) && (f.Kind != "field" || f.Of != name) {
 		x.fail(name, "", "is what the event itself carries under that name; only {field: %s} may be called so", name)
+	}
+	if f.Kind != "expr" {
+		if key, problem := f.bind(x.schema); problem != "" {
+			x.fail(name, key, "%s", problem)
+		}
+	}
+	lengths := x.lengths(name, spec, &f)
+	if len(x.errs) > before {
 		return
 	}
-	if f.Kind == "expr" {
+	if lengths == nil {
 		x.put(name, name, f)
-		return
 	}
+	for i, length := range lengths {
+		f.Window = length
+		x.put(name, name+"_"+spec.Windows[i], f)
+	}
+}
+
+// lengths reads the windows of a feature that has them.
+func (x *expansion) lengths(name string, spec *Spec, f *form) []int64 {
 	if t, _ := traitOf(f.Kind); !t.windowed {
-		x.try(name, name, f)
-		return
+		return nil
 	}
 	if len(spec.Windows) == 0 {
 		x.fail(name, "windows", "is missing; list one or more, such as [1d, 7d]")
 	}
+	var lengths []int64
 	for _, text := range spec.Windows {
 		length, err := ParseSpan(text)
 		if err != nil {
 			x.fail(name, "windows", "%v", err)
-			continue
 		}
-		f.Window = length
-		x.try(name, name+"_"+text, f)
+		lengths = append(lengths, length)
 	}
+	return lengths
 }
 
-// try checks a form before it is put among the entries.
-func (x *expansion) try(written, name string, f form) {
-	if len(name) > maxKey {
-		x.fail(written, "", "%s is longer than %d bytes", name, maxKey)
-		return
-	}
-	key, problem := f.bind(x.schema)
-	if problem == "" {
-		key, problem = f.check()
-	}
-	if problem != "" {
-		x.fail(written, key, "%s", problem)
-		return
-	}
-	x.put(written, name, f)
-}
-
+// put adds an entry; what an expression reads is looked at once all entries are there.
 func (x *expansion) put(written, name string, f form) {
 	if other, taken := x.byName[name]; taken {
 		x.fail(written, "", "the name %s is taken by feature %s", name, x.entries[other].written)
 		return
 	}
+	if len(name) > maxKey {
+		x.fail(written, "", "%s is longer than %d bytes", name, maxKey)
+		return
+	}
+	if f.Kind != "expr" {
+		if key, problem := f.check(); problem != "" {
+			x.fail(written, key, "%s", problem)
+			return
+		}
+	}
 	x.byName[name] = len(x.entries)
 	x.entries = append(x.entries, entry{name: name, written: written, form: f})
 }
 
-// form reads what an entry says but for its windows; errors are reported and give false.
+// form reads what an entry says but for its windows and reports what is wrong; false when it does not say what it is.
 func (x *expansion) form(name string, spec *Spec) (form, bool) {
 	said := spec.said()
 	if len(said) != 1 {
@@ -133,7 +151,6 @@ func (x *expansion) form(name string, spec *Spec) (form, bool) {
 		x.fail(name, "", "%s; write exactly one of %s", problem, strings.Join(allKinds(), ", "))
 		return form{}, false
 	}
-	before := len(x.errs)
 	f := form{Kind: said[0]}
 	x.keys(name, spec, f.Kind)
 	x.subject(name, spec, &f)
@@ -147,7 +164,7 @@ func (x *expansion) form(name string, spec *Spec) (form, bool) {
 	if t.windowed {
 		x.window(name, spec, t, &f)
 	}
-	return f, len(x.errs) == before
+	return f, true
 }
 
 // window reads delay and include_current.

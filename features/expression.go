@@ -1,6 +1,7 @@
 package features
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -48,7 +49,7 @@ func parseExpr(text string) (*expression, error) {
 	}
 	parsed, issues := env.Parse(text)
 	if issues.Err() != nil {
-		return nil, issues.Err()
+		return nil, celError(issues)
 	}
 	x := &expression{text: text, parsed: parsed}
 	factory := ast.NewExprFactory()
@@ -72,6 +73,15 @@ func parseExpr(text string) (*expression, error) {
 	return x, err
 }
 
+// celError is what CEL found, on one line.
+func celError(issues *cel.Issues) error {
+	var found []string
+	for _, e := range issues.Errors() {
+		found = append(found, fmt.Sprintf("at column %d: %s", e.Location.Column()+1, strings.Join(strings.Fields(e.Message), " ")))
+	}
+	return errors.New(strings.Join(found, "; "))
+}
+
 // check has CEL type-check the expression with everything it reads as a double.
 func (x *expression) check() (*cel.Ast, *cel.Env, error) {
 	env, err := expressionEnv()
@@ -87,7 +97,7 @@ func (x *expression) check() (*cel.Ast, *cel.Env, error) {
 	}
 	checked, issues := env.Check(x.parsed)
 	if issues.Err() != nil {
-		return nil, nil, issues.Err()
+		return nil, nil, celError(issues)
 	}
 	return checked, env, nil
 }
