@@ -161,17 +161,16 @@ func (l *Log) awaited(sequence uint64) (*batch, error) {
 		return nil, fmt.Errorf("wait for record %d: %w: the last one is %d", sequence, ErrNotFound, l.next-1)
 	}
 	if l.flight != nil && l.flight.holds(sequence) {
+		l.flight.waiters++
 		return l.flight, nil
 	}
 	b := l.active
 	if !b.holds(sequence) { // its batch failed
 		return nil, l.unusable()
 	}
-	if !b.urgent {
-		b.urgent = true
-		if l.sleep != awake {
-			l.rouse()
-		}
+	b.waiters++
+	if l.sleep != awake {
+		l.rouse()
 	}
 	return b, nil
 }

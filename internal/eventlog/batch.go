@@ -17,7 +17,7 @@ type batch struct {
 	buf         []byte
 	first, last uint64
 	marks       []entry // about one each indexEvery bytes; offsets count from the start of buf
-	urgent      bool    // somebody waits for it
+	waiters     int     // how many wait for it
 	done        chan struct{}
 	err         error // set before done is closed
 }

@@ -36,10 +36,12 @@ type cursor struct {
 	at   int64  // offset of the next frame
 	base int64  // offset of buf[0]
 	buf  []byte
+	// chunk is how much is read at once.
+	chunk int
 }
 
 func newCursor(src io.ReaderAt, seed uint32, want uint64, at int64) *cursor {
-	return &cursor{src: src, seed: seed, want: want, at: at, base: at}
+	return &cursor{src: src, seed: seed, want: want, at: at, base: at, chunk: readChunk}
 }
 
 // move lets the cursor go on in another place, with the buffer it has.
@@ -54,9 +56,9 @@ func (c *cursor) peek(n int, limit int64) ([]byte, error) {
 		return c.buf[from : from+n], nil
 	}
 	left := copy(c.buf[:cap(c.buf)], c.buf[min(from, len(c.buf)):])
-	size := int(min(int64(max(n, readChunk)), limit-c.at))
+	size := int(min(int64(max(n, c.chunk)), limit-c.at))
 	if cap(c.buf) < size {
-		grown := make([]byte, size, max(size, min(2*cap(c.buf), readChunk)))
+		grown := make([]byte, size, max(size, min(2*cap(c.buf), c.chunk)))
 		copy(grown, c.buf[:left])
 		c.buf = grown
 	}

@@ -139,7 +139,7 @@ func (c *catalog) get(sequence uint64) (*logv1.Record, error) {
 func (s *segment) find(src io.ReaderAt, seed uint32, sequence uint64) ([]byte, error) {
 	want, at := s.near(sequence)
 	cur := newCursor(src, seed, want, at)
-	cur.buf = make([]byte, 0, 2*indexEvery)
+	cur.chunk = indexEvery
 	for {
 		f, err := cur.nextIn(s)
 		if err != nil {
