@@ -163,7 +163,7 @@ func TestServedScoresAreLightGBMsToTheBit(t *testing.T) {
 			text := train(t, job).Model
 			m, err := model.Parse(text)
 			require.NoError(t, err)
-			rows := m.GoldenRows(real, 3000)
+			rows := m.GoldenRows(real, 1500)
 			matrix := lightgbm.Matrix{Rows: len(rows), Columns: m.Features(), Names: m.FeatureNames()}
 			for _, row := range rows {
 				matrix.Values = append(matrix.Values, row...)
