@@ -126,12 +126,12 @@ func (e *Engine) Projection(hashes []string) ([]int, error) {
 }
 
 // Observe computes the vector of ev, which Validate accepts, from all that was observed before it, then adds it. vector has the length of
-// Definitions. When commit fails, nothing has happened and the error is commit's.
+// Definitions; nil skips reading, for replay of events whose features nobody asks for. When commit fails, nothing has happened and the error is commit's.
 func (e *Engine) Observe(ev *Event, vector []float64, commit Commit) (Result, error) {
 	if len(ev.Entities) != len(e.schema.Entities) || len(ev.Attributes) != len(e.schema.Attributes) || len(ev.Numbers) != len(e.schema.Numbers) {
 		return Result{}, fmt.Errorf("observe %s: the event does not have the fields of %s", ev.ID, e.schema.EventType)
 	}
-	if len(vector) != len(e.defs) {
+	if vector != nil && len(vector) != len(e.defs) {
 		return Result{}, fmt.Errorf("observe %s: the vector has %d places for %d definitions", ev.ID, len(vector), len(e.defs))
 	}
 	var a, b [16]int
@@ -154,7 +154,9 @@ func (e *Engine) Observe(ev *Event, vector []float64, commit Commit) (Result, er
 		return Result{}, err
 	}
 	result := Result{Placement: placement, Complete: e.reach == 0 || ev.Time-e.reach >= placement.Since}
-	e.read(ev, s, vector, &result)
+	if vector != nil {
+		e.read(ev, s, vector, &result)
+	}
 	e.add(ev, s, at, &placement)
 	return result, nil
 }
