@@ -43,7 +43,7 @@ type Loader struct {
 	mu      sync.Mutex
 	cancel  context.CancelFunc // nil while not running
 	stopped chan struct{}      // closed when the goroutine has ended
-	moved   chan struct{}      // closed and made anew when the position has moved or a try has failed
+	moved   chan struct{}      // closed and made anew when the position has moved
 	failure error              // of the last try, nil after a success
 }
 
@@ -109,7 +109,7 @@ func (l *Loader) Lag() uint64 {
 func (l *Loader) Drain(ctx context.Context, through uint64) error {
 	for {
 		l.mu.Lock()
-		moved, stopped, failure := l.moved, l.stopped, l.failure
+		moved, stopped := l.moved, l.stopped
 		l.mu.Unlock()
 		if l.position.Load() >= through {
 			return nil
@@ -129,6 +129,9 @@ func (l *Loader) Drain(ctx context.Context, through uint64) error {
 			}
 			return fmt.Errorf("the warehouse loader was stopped at %d, before %d: %w", l.position.Load(), through, context.Canceled)
 		case <-ctx.Done():
+			l.mu.Lock()
+			failure := l.failure
+			l.mu.Unlock()
 			return errors.Join(fmt.Errorf("load the log into the warehouse up to %d, it is at %d: %w", through, l.position.Load(), ctx.Err()), failure)
 		}
 	}
@@ -148,7 +151,7 @@ func (l *Loader) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		l.tell(err)
+		l.note(err)
 		l.metrics.failures.Inc()
 		if l.position.Load() > before {
 			pause = firstPause // it got somewhere
@@ -170,11 +173,17 @@ func (l *Loader) rest(ctx context.Context, d time.Duration, wake <-chan struct{}
 	}
 }
 
-// tell wakes those who wait in Drain.
-func (l *Loader) tell(failure error) {
+// note keeps why the last try failed, for those who wait in Drain; nil when it did not.
+func (l *Loader) note(failure error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failure = failure
+}
+
+// rouse lets those who wait in Drain look again.
+func (l *Loader) rouse() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	close(l.moved)
 	l.moved = make(chan struct{})
 }
@@ -190,7 +199,8 @@ func (l *Loader) follow(ctx context.Context) (err error) {
 		return fmt.Errorf("the warehouse has log %s up to %d, but the log ends at %d: the log was replaced by an older copy of itself; restore it, or remove the warehouse file to have it filled anew",
 			log.ID(), position, durable)
 	}
-	l.moveTo(position)
+	l.position.Store(position)
+	l.rouse()
 	reader, err := log.Read(position + 1)
 	if err != nil {
 		return fmt.Errorf("read the log from %d: %w", position+1, err)
@@ -202,6 +212,7 @@ func (l *Loader) follow(ctx context.Context) (err error) {
 			return err
 		}
 		if b.records == 0 {
+			l.note(nil)
 			l.rest(ctx, l.options.Interval, l.wake)
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -213,14 +224,11 @@ func (l *Loader) follow(ctx context.Context) (err error) {
 			return err
 		}
 		l.metrics.loaded(&b.batch, time.Since(began))
-		l.moveTo(b.batch.Through)
+		l.position.Store(b.batch.Through)
+		l.note(nil)
+		l.rouse()
 		if b.records < l.options.BatchRecords {
 			l.rest(ctx, l.options.Interval, l.wake)
 		}
 	}
-}
-
-func (l *Loader) moveTo(position uint64) {
-	l.position.Store(position)
-	l.tell(nil)
 }
