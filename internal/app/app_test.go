@@ -18,7 +18,6 @@ import (
 
 	"github.com/haechi-fraud/haechi/examples"
 	"github.com/haechi-fraud/haechi/internal/app"
-	"github.com/haechi-fraud/haechi/internal/project"
 	"github.com/haechi-fraud/haechi/internal/simulate"
 	haechiv1 "github.com/haechi-fraud/haechi/proto/haechi/v1"
 )
@@ -234,5 +233,3 @@ func waitForEver(a *app.App) int {
 	fmt.Fprintln(os.Stderr, errors.Join(errors.New("ended"), err))
 	return 1
 }
-
-var _ = project.LockFile
