@@ -3,6 +3,7 @@ package eventlog
 import (
 	"errors"
 	"io"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"testing"
@@ -45,12 +46,14 @@ func FuzzSegment(f *testing.F) {
 			return
 		}
 		readRaw(t, v)
-		l, err := Open(Options{Dir: dir, SegmentBytes: 64 << 10})
+		d := newFaults()
+		l, err := Open(Options{Dir: dir, SegmentBytes: 64 << 10, disk: d})
 		require.NoError(t, err)
 		require.Equal(t, v.Last(), l.Last())
 		_, err = l.StateEventType(payment())
 		require.NoError(t, err)
 		require.NoError(t, l.Close())
+		require.NoError(t, d.powerCut(rand.New(rand.NewPCG(1, 1)), 0))
 		again, err := OpenReader(dir)
 		require.NoError(t, err)
 		require.Equal(t, l.Last(), again.Last())

@@ -203,6 +203,29 @@ func TestRefused(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
+// TestLongRecordAfterMark: a segment that holds only a mark is not ended, for the next would have its name.
+func TestLongRecordAfterMark(t *testing.T) {
+	o := Options{Dir: t.TempDir(), SegmentBytes: 4 << 10}
+	for range 2 {
+		l, err := Open(o)
+		require.NoError(t, err)
+		require.NoError(t, l.Close())
+	}
+	l, err := Open(o)
+	require.NoError(t, err)
+	et := payment()
+	et.Document = make([]byte, 10000)
+	_, err = l.StateEventType(et)
+	require.NoError(t, err)
+	appendAll(t, l, event("1"))
+	require.Len(t, contents(t, l, 0), 2)
+	require.Equal(t, 2, l.Stat().Segments)
+	require.NoError(t, l.Close())
+	report, err := Verify(o.Dir)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, report.Records)
+}
+
 func TestPanicInPlaceLeavesTheLogUsable(t *testing.T) {
 	l := start(t, small(t.TempDir()))
 	require.Panics(t, func() { _, _ = l.Append(event("1"), func(uint64) { panic("no") }) })

@@ -183,13 +183,13 @@ func (w *writer) flush(b *batch) error {
 	for len(rest) > 0 {
 		size, records := len(rest), b.last-sequence+1
 		if room := w.l.o.SegmentBytes - frameHeader - w.pos; int64(size) > room {
-			if size, records = fitting(rest, room); size == 0 && w.pos > w.seg.start {
+			if size, records = fitting(rest, room); size == 0 && sequence > w.seg.first {
 				if err := w.roll(sequence, len(rest)); err != nil {
 					return err
 				}
 				continue
 			}
-			if size == 0 { // longer than a whole segment
+			if size == 0 { // longer than the segment, which has no record yet
 				size, records = frameHeader+int(le.Uint32(rest)), 1
 			}
 		}
