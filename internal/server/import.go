@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -59,9 +60,9 @@ func (s *importService) ImportFiles(stream grpc.BidiStreamingServer[haechiv1.Imp
 	}
 	result, err := s.importer.Import(stream.Context(), r.files, send)
 	if err != nil {
-		return err
+		return &receivedError{err, r.names()}
 	}
-	if err := sendRejects(stream, r.files.Rejects); err != nil {
+	if err := sendRejects(stream, r.files.Rejects, r.names()); err != nil {
 		return err
 	}
 	return stream.Send(&haechiv1.ImportFilesResponse{Result: &haechiv1.ImportFilesResponse_Result{
@@ -70,7 +71,9 @@ func (s *importService) ImportFiles(stream grpc.BidiStreamingServer[haechiv1.Imp
 	}})
 }
 
-func sendRejects(stream grpc.BidiStreamingServer[haechiv1.ImportFilesRequest, haechiv1.ImportFilesResponse], path string) (err error) {
+const rejectsBytes = 256 << 10
+
+func sendRejects(stream grpc.BidiStreamingServer[haechiv1.ImportFilesRequest, haechiv1.ImportFilesResponse], path string, names *strings.Replacer) (err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -79,22 +82,34 @@ func sendRejects(stream grpc.BidiStreamingServer[haechiv1.ImportFilesRequest, ha
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	buffer := make([]byte, 256<<10)
-	for {
-		n, err := f.Read(buffer)
-		if n > 0 {
-			if err := stream.Send(&haechiv1.ImportFilesResponse{Rejects: buffer[:n]}); err != nil {
+	var chunk []byte
+	for in := bufio.NewReader(f); ; {
+		line, err := in.ReadString('\n')
+		chunk = append(chunk, names.Replace(line)...)
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
+			return err
+		}
+		if len(chunk) >= rejectsBytes || end && len(chunk) > 0 {
+			if err := stream.Send(&haechiv1.ImportFilesResponse{Rejects: chunk}); err != nil {
 				return err
 			}
+			chunk = nil
 		}
-		if errors.Is(err, io.EOF) {
+		if end {
 			return nil
-		}
-		if err != nil {
-			return err
 		}
 	}
 }
+
+// receivedError is an error about received files, by the names that the sender gave them.
+type receivedError struct {
+	error
+	names *strings.Replacer
+}
+
+func (e *receivedError) Error() string { return e.names.Replace(e.error.Error()) }
+func (e *receivedError) Unwrap() error { return e.error }
 
 // receiver writes what the stream brings into files.
 type receiver struct {
@@ -148,6 +163,18 @@ func (r *receiver) close() error {
 	return err
 }
 
+// names turns the paths of received files into the names that the sender gave them.
+func (r *receiver) names() *strings.Replacer {
+	var pairs []string
+	for i := range r.count() {
+		pairs = append(pairs, r.sub(i)+string(filepath.Separator), "")
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+func (r *receiver) count() int       { return len(r.files.Events) + len(r.files.Labels) + len(r.files.Lookups) }
+func (r *receiver) sub(i int) string { return filepath.Join(r.dir, strconv.Itoa(i)) }
+
 func (r *receiver) open(h *haechiv1.ImportFilesRequest_File) error {
 	if err := r.close(); err != nil {
 		return err
@@ -156,7 +183,7 @@ func (r *receiver) open(h *haechiv1.ImportFilesRequest_File) error {
 	if name != filepath.Base(name) || strings.HasPrefix(name, ".") {
 		return invalid("file.name", fmt.Sprintf("%q must be a base name", name))
 	}
-	sub := filepath.Join(r.dir, fmt.Sprintf("%d", len(r.files.Events)+len(r.files.Labels)+len(r.files.Lookups)))
+	sub := r.sub(r.count())
 	if err := os.Mkdir(sub, 0o700); err != nil {
 		return err
 	}
