@@ -172,7 +172,9 @@ func (r *receiver) names() *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-func (r *receiver) count() int       { return len(r.files.Events) + len(r.files.Labels) + len(r.files.Lookups) }
+func (r *receiver) count() int {
+	return len(r.files.Events) + len(r.files.Labels) + len(r.files.Lookups)
+}
 func (r *receiver) sub(i int) string { return filepath.Join(r.dir, strconv.Itoa(i)) }
 
 func (r *receiver) open(h *haechiv1.ImportFilesRequest_File) error {
