@@ -157,6 +157,7 @@ func TestSegmentsCarryEventTypes(t *testing.T) {
 	for _, path := range paths { // each can be read alone
 		h, frames := layout(t, path)
 		require.Len(t, h.types, stated)
+		require.True(t, frames[0].durable)
 		for _, f := range frames {
 			if f.payload[0] == tagEventType {
 				stated++
