@@ -84,6 +84,17 @@ func TestLineBuffer(t *testing.T) {
 	require.LessOrEqual(t, cap(b.lines), 4*keptLines)
 }
 
+func TestLineBufferKeepsTheReasonNotTheStacks(t *testing.T) {
+	b := &lineBuffer{}
+	b.add("[LightGBM] [Info] last words")
+	_, err := b.Write([]byte("fatal error: out of memory\n\nruntime stack:\n" + strings.Repeat("runtime.throw()\n", 500)))
+	require.NoError(t, err)
+	lines := b.last(lastLines)
+	require.Equal(t, "[LightGBM] [Info] last words", lines[0])
+	require.Equal(t, "fatal error: out of memory", lines[1])
+	require.Len(t, lines, 2+keptStack)
+}
+
 func TestNormaliseRefusesCutText(t *testing.T) {
 	_, err := normalise([]byte("tree\n\nend of trees\n"))
 	require.Error(t, err)
