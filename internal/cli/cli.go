@@ -32,7 +32,11 @@ type commands struct {
 	Import  importCommand  `cmd:"" help:"Bring history in from CSV or Parquet files."`
 	Serve   serveCommand   `cmd:"" help:"Serve a project until SIGTERM or Ctrl-C."`
 	Retrain retrainCommand `cmd:"" help:"Train, evaluate and publish a model version."`
-	Models  modelsCommand  `cmd:"" help:"Model versions, and which of them decides."`
+	Retrains  retrainsCommand  `cmd:"" help:"Training runs."`
+	Models    modelsCommand    `cmd:"" help:"Model versions, and which of them decides."`
+	Score     scoreCommand     `cmd:"" help:"Judge events, a JSON object a line, from standard input."`
+	Labels    labelsCommand    `cmd:"" help:"What events turned out to be."`
+	Decisions decisionsCommand `cmd:"" help:"What was decided, and the proof of it."`
 	Version versionCommand `cmd:"" help:"Say which build this is."`
 }
 

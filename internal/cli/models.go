@@ -10,7 +10,10 @@ import (
 
 type modelsCommand struct {
 	List    modelsListCommand    `cmd:"" help:"List versions, newest first."`
+	Show    modelsShowCommand    `cmd:"" help:"Show a version and the evidence for it."`
+	Import  modelsImportCommand  `cmd:"" help:"Bring in a LightGBM model that was trained elsewhere."`
 	Promote modelsPromoteCommand `cmd:"" help:"Let a version decide."`
+	History modelsHistoryCommand `cmd:"" help:"List who decided when, and why."`
 }
 
 type modelsListCommand struct {
