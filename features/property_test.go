@@ -59,12 +59,13 @@ func randomSpecs(t *rapid.T) ([]string, map[string]features.Spec, []defined) {
 	return names, specs, defs
 }
 
-// randomEvent draws an event around a time that moves on, with few keys and few distinct times, so that ties, late events and full windows are common.
-func randomEvent(t *rapid.T, now *int64) features.Event {
-	*now += rapid.SampledFrom([]int64{0, 0, 0, 1, 1, 1, 2, 5, 60}).Draw(t, "step") * features.Second
+// randomEvent draws an event around a time that moves on in units, with few keys and few distinct times, so that ties, late events and full windows
+// are common.
+func randomEvent(t *rapid.T, now *int64, unit int64) features.Event {
+	*now += rapid.SampledFrom([]int64{0, 0, 0, 1, 1, 1, 2, 5, 60}).Draw(t, "step") * unit
 	at := *now
 	if rapid.IntRange(0, 4).Draw(t, "late") == 0 {
-		at = max(0, at-rapid.Int64Range(0, 50).Draw(t, "by")*features.Second)
+		at = max(0, at-rapid.Int64Range(0, 50).Draw(t, "by")*unit)
 	}
 	at += rapid.SampledFrom([]int64{0, 0, 0, 0, 1, 999_999}).Draw(t, "micros")
 	optional := func(name string, values []float64) float64 {
@@ -95,7 +96,8 @@ func TestEngineEqualsOracle(t *testing.T) {
 			return features.Label{Sequence: sequence, KnownAt: after + rapid.Int64Range(-20, 40).Draw(t, "known")*features.Second,
 				Verdict: rapid.SampledFrom([]features.Verdict{features.Fraud, features.Fraud, features.Legitimate, features.Withdrawn}).Draw(t, "verdict")}
 		}
-		for range rapid.IntRange(1, 150).Draw(t, "steps") {
+		unit := rapid.SampledFrom([]int64{features.Second, features.Second / 50}).Draw(t, "unit") // sparse or dense windows
+		for range rapid.IntRange(1, 250).Draw(t, "steps") {
 			if len(past) > 0 && rapid.IntRange(0, 3).Draw(t, "label") == 0 {
 				p := past[rapid.IntRange(0, len(past)-1).Draw(t, "event")]
 				l := label(p.event.Time)
@@ -105,7 +107,7 @@ func TestEngineEqualsOracle(t *testing.T) {
 				o.labels[p.sequence] = append(o.labels[p.sequence], l)
 				continue
 			}
-			ev := randomEvent(t, &now)
+			ev := randomEvent(t, &now, unit)
 			require.NoError(t, schema.Validate(&ev))
 			p := features.Placement{}
 			for range rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "waiting") {
@@ -135,6 +137,48 @@ func TestEngineEqualsOracle(t *testing.T) {
 	})
 }
 
+// TestExtremesEqualOracle: the smallest and largest of long windows, one entity, with events a little late: what is remembered from one event to the
+// next must not show.
+func TestExtremesEqualOracle(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		schema := shop()
+		schema.Cap = rapid.SampledFrom([]int{0, 50}).Draw(t, "cap")
+		names, specs, defs := []string{}, map[string]features.Spec{}, []defined{}
+		for i := range 4 {
+			d := defined{name: fmt.Sprint("f", i), window: rapid.Int64Range(5, 60).Draw(t, "window") * features.Second}
+			d.spec = features.Spec{By: "customer", Windows: []string{fmt.Sprintf("%dus", d.window)}, IncludeCurrent: ptr(false)}
+			if i >= 2 {
+				d.delay, d.spec.Delay, d.spec.IncludeCurrent = 3*features.Second, "3s", nil
+			}
+			of := rapid.SampledFrom([]string{"amount", "lat"}).Draw(t, "of")
+			if rapid.Bool().Draw(t, "min") {
+				d.spec.Min = of
+			} else {
+				d.spec.Max = of
+			}
+			names, specs[d.name], defs = append(names, d.name), d.spec, append(defs, d)
+		}
+		engine := rapidEngine(t, schema, names, specs, 1)
+		o, vector := &oracle{schema: schema}, make([]float64, len(defs))
+		random := rand.New(rand.NewSource(rapid.Int64().Draw(t, "seed")))
+		var clock features.Clock
+		for i := range 130 {
+			ev := event(max(0, float64(i/2)-float64(random.Intn(2)*random.Intn(4))), random.Int63n(1000))
+			if random.Intn(3) > 0 {
+				ev.Numbers[0] = float64(random.Intn(1000))
+			}
+			want := o.observe(ev, defs)
+			p := features.Placement{Sequence: uint64(i + 1), Outcome: clock.Admit(ev.Time, schema.AllowedLateness)}
+			_, err := engine.Observe(ev, vector, func([]uint64) (features.Placement, error) { return p, nil })
+			require.NoError(t, err)
+			for k, d := range defs {
+				require.True(t, same(d, vector[k], want.vector[k]), "event %d: %+v is %v, want %v", i, d.spec, vector[k], want.vector[k])
+			}
+			o.added = append(o.added, placed{*ev, p.Sequence})
+		}
+	})
+}
+
 // same compares to the bit, but for distances, whose last bits are our own.
 func same(d defined, got, want float64) bool {
 	if d.spec.DistanceFromLast != nil {
@@ -151,11 +195,15 @@ func rapidEngine(t *rapid.T, schema *features.Schema, names []string, specs map[
 	return engine
 }
 
-// TestConcurrentEqualsSerial: 64 goroutines on one entity, labels among them, give the vectors and the state of a replay in sequence order.
+// TestConcurrentEqualsSerial: 64 goroutines, most of them on one entity, on four shards, labels among them, give the vectors and the state of a replay
+// in sequence order.
 func TestConcurrentEqualsSerial(t *testing.T) {
 	schema := handbookSchema()
 	names, specs := personalSpecs()
-	engine := newEngine(t, schema, names, specs)
+	definitions, err := features.Expand(schema, names, specs)
+	require.NoError(t, err)
+	engine, err := features.NewEngine(schema, definitions, features.EngineOptions{Shards: 4})
+	require.NoError(t, err)
 	type step struct {
 		event    features.Event
 		sequence uint64 // of the event
@@ -174,7 +222,10 @@ func TestConcurrentEqualsSerial(t *testing.T) {
 			for range 50 {
 				s := &step{vector: make([]float64, len(engine.Definitions()))}
 				s.event = features.Event{ID: "e", Time: random.Int63n(20) * features.Day, Amount: random.Int63n(10_000),
-					Entities: []string{"hot", fmt.Sprint(random.Intn(5))}}
+					Entities: []string{"hot", fmt.Sprint(random.Intn(9))}}
+				if random.Intn(5) == 0 {
+					s.event.Entities[0] = fmt.Sprint(random.Intn(9))
+				}
 				_, err := engine.Observe(&s.event, s.vector, func(ordinals []uint64) (features.Placement, error) {
 					mu.Lock()
 					defer mu.Unlock()
