@@ -41,6 +41,12 @@ type Progress struct {
 	Total             int64 // 0 while reading
 }
 
+// InputError says that the job's files cannot be imported as they are.
+type InputError struct{ err error }
+
+func (e *InputError) Error() string { return e.err.Error() }
+func (e *InputError) Unwrap() error { return e.err }
+
 // Report is what an import did.
 type Report struct {
 	Rows         int64 // rows of all files
@@ -59,7 +65,7 @@ type Report struct {
 // are there are not added twice.
 func Import(ctx context.Context, job Job, into Appender) (_ Report, err error) {
 	if err := job.check(); err != nil {
-		return Report{}, fmt.Errorf("import: %w", err)
+		return Report{}, &InputError{fmt.Errorf("import: %w", err)}
 	}
 	im, err := newImporter(ctx, job)
 	if err != nil {
@@ -71,7 +77,7 @@ func Import(ctx context.Context, job Job, into Appender) (_ Report, err error) {
 		}
 	}()
 	if err := im.read(); err != nil {
-		return im.report(), fmt.Errorf("import %s: %w", job.EventType.Name, err)
+		return im.report(), &InputError{fmt.Errorf("import %s: %w", job.EventType.Name, err)}
 	}
 	if err := im.append(into); err != nil {
 		return im.report(), fmt.Errorf("import %s: %w", job.EventType.Name, err)

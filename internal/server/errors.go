@@ -28,12 +28,14 @@ func codeOf(err error) codes.Code {
 	var conflict *scoring.ConflictError
 	var refusal *model.Refusal
 	var request *requestError
+	var input *ingest.InputError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return codes.DeadlineExceeded
 	case errors.Is(err, context.Canceled):
 		return codes.Canceled
-	case errors.As(err, &field), errors.As(err, &request), errors.As(err, &refusal), errors.Is(err, scoring.ErrUnknownEventType), errors.Is(err, retrain.ErrRequest):
+	case errors.As(err, &field), errors.As(err, &request), errors.As(err, &refusal), errors.As(err, &input),
+		errors.Is(err, scoring.ErrUnknownEventType), errors.Is(err, retrain.ErrRequest):
 		return codes.InvalidArgument
 	case errors.As(err, &conflict), errors.Is(err, scoring.ErrImported), errors.Is(err, registry.ErrImmutable):
 		return codes.AlreadyExists
