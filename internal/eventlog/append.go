@@ -116,7 +116,7 @@ func (l *Log) StateEventType(et *logv1.EventType) (uint32, error) {
 		return index, nil
 	}
 	types := *l.types.Load()
-	stated.Index = uint32(len(types)) + 1 //nolint:gosec // never that many
+	stated.Index = uint32(len(types)) + 1
 	sequence, err := l.append(&logv1.Record{Body: &logv1.Record_EventType{EventType: stated}}, nil)
 	if err != nil {
 		return 0, fmt.Errorf("state event type %s: %w", et.GetName(), err)

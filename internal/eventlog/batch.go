@@ -45,7 +45,7 @@ func (b *batch) add(rec *logv1.Record, size int, seed uint32, sequence uint64) e
 	sealFrame(f, seed, sequence, from == 0)
 	b.buf, b.last = b.buf[:end], sequence
 	if n := len(b.marks); n == 0 || from-int(b.marks[n-1].offset) >= indexEvery {
-		b.marks = append(b.marks, entry{uint32(sequence - b.first), uint32(from)}) //nolint:gosec // a buffer is below 4 GiB
+		b.marks = append(b.marks, entry{uint32(sequence - b.first), uint32(from)})
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func onlyField(b []byte) ([]byte, bool) {
 		return nil, false
 	}
 	length, n := binary.Uvarint(b[1:])
-	if n <= 0 || length != uint64(len(b)-1-n) { //nolint:gosec // not negative
+	if n <= 0 || length != uint64(len(b)-1-n) {
 		return nil, false
 	}
 	return b[1+n:], true

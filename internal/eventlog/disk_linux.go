@@ -9,7 +9,7 @@ import (
 
 func (f osFile) allocate(size int64) error {
 	for {
-		err := syscall.Fallocate(int(f.Fd()), 0, 0, size) //nolint:gosec // a file descriptor
+		err := syscall.Fallocate(int(f.Fd()), 0, 0, size)
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
@@ -22,7 +22,7 @@ func (f osFile) allocate(size int64) error {
 
 func (f osFile) sync() error {
 	for {
-		err := syscall.Fdatasync(int(f.Fd())) //nolint:gosec // a file descriptor
+		err := syscall.Fdatasync(int(f.Fd()))
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
@@ -35,5 +35,5 @@ func (osDisk) free(dir string) (int64, error) {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, os.NewSyscallError("statfs", err)
 	}
-	return int64(st.Bavail) * st.Bsize, nil //nolint:gosec // blocks of a disk
+	return int64(st.Bavail) * st.Bsize, nil
 }

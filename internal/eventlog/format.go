@@ -83,7 +83,7 @@ func sealFrame(b []byte, seed uint32, sequence uint64, durable bool) {
 	if durable {
 		sequence |= durableBit
 	}
-	le.PutUint32(b, uint32(len(b)-frameHeader)) //nolint:gosec // at most maxPayload
+	le.PutUint32(b, uint32(len(b)-frameHeader))
 	le.PutUint64(b[8:], sequence)
 	le.PutUint32(b[4:], crc32.Update(seed, castagnoli, b[8:]))
 }
@@ -108,19 +108,19 @@ func (h *header) encode() ([]byte, error) {
 	b[8] = formatVersion
 	copy(b[16:], h.id[:])
 	le.PutUint64(b[32:], h.first)
-	le.PutUint32(b[40:], uint32(len(h.types))) //nolint:gosec // indexes are uint32
+	le.PutUint32(b[40:], uint32(len(h.types)))
 	for _, t := range h.types {
 		text, err := t.MarshalVT()
 		if err != nil {
 			return nil, fmt.Errorf("encode event type %s: %w", t.GetName(), err)
 		}
-		b = le.AppendUint32(b, uint32(len(text))) //nolint:gosec // at most MaxRecordBytes
+		b = le.AppendUint32(b, uint32(len(text)))
 		b = append(b, text...)
 	}
 	if len(b) > maxHeader-4 {
 		return nil, fmt.Errorf("the header of segment %d would take %d bytes: the log states too many event types", h.first, len(b))
 	}
-	le.PutUint32(b[12:], uint32(len(b)+4)) //nolint:gosec // at most maxHeader
+	le.PutUint32(b[12:], uint32(len(b)+4))
 	b = le.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	h.size = int64(len(b))
 	return b, nil

@@ -74,7 +74,7 @@ func (r *Reader) Next() (uint64, *logv1.Record, error) {
 func (r *Reader) NextRaw() (uint64, []byte, error) {
 	for {
 		f, err := r.cur.nextIn(r.seg)
-		if err == io.EOF { //nolint:errorlint // returned as it is
+		if err == io.EOF {
 			if err := r.follow(); err != nil {
 				return 0, nil, err
 			}

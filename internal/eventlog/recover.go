@@ -123,7 +123,7 @@ func (s *scanned) read(f *os.File, last bool, look inspector) error {
 	err = s.frames(cur, look)
 	s.last = cur.want - 1
 	s.seg.end.Store(cur.at)
-	if err == io.EOF { //nolint:errorlint // next returns io.EOF itself
+	if err == io.EOF {
 		return nil
 	}
 	var bad *badFrame

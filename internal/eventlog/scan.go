@@ -66,7 +66,7 @@ func (c *cursor) peek(n int, limit int64) ([]byte, error) {
 	got, err := c.src.ReadAt(c.buf[left:], c.at+int64(left))
 	c.buf = c.buf[:left+got]
 	if len(c.buf) < n {
-		if err == nil || err == io.EOF { //nolint:errorlint // ReadAt returns io.EOF itself
+		if err == nil || err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
 		return nil, fmt.Errorf("read at offset %d: %w", c.at, err)
@@ -180,7 +180,7 @@ func plausible(b []byte, want uint64, ahead, left int64) bool {
 		return false
 	}
 	sequence, length := le.Uint64(b[8:])&^durableBit, int64(le.Uint32(b))
-	return sequence >= want && sequence-want <= uint64(ahead)/frameHeader+1 && length <= maxPayload && length <= left-frameHeader //nolint:gosec // ahead > 0
+	return sequence >= want && sequence-want <= uint64(ahead)/frameHeader+1 && length <= maxPayload && length <= left-frameHeader
 }
 
 func goodFrame(src io.ReaderAt, seed uint32, offset int64, length int) (bool, error) {

@@ -42,9 +42,9 @@ func (s *segment) note(sequence uint64, offset int64) {
 	if n := len(s.index); n > 0 {
 		last = s.index[n-1].offset
 	}
-	ahead := uint32(offset - s.start) //nolint:gosec // a segment is below 4 GiB
+	ahead := uint32(offset - s.start)
 	if ahead-last >= indexEvery {
-		s.index = append(s.index, entry{uint32(sequence - s.first), ahead}) //nolint:gosec // a segment is below 4 GiB
+		s.index = append(s.index, entry{uint32(sequence - s.first), ahead})
 	}
 }
 
@@ -53,7 +53,7 @@ func (s *segment) near(sequence uint64) (uint64, int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i, found := slices.BinarySearchFunc(s.index, sequence-s.first, func(e entry, n uint64) int {
-		return int(int64(e.record) - int64(n)) //nolint:gosec // distances within a segment
+		return int(int64(e.record) - int64(n))
 	})
 	if !found {
 		i--
@@ -154,7 +154,7 @@ func (s *segment) find(src io.ReaderAt, seed uint32, sequence uint64) ([]byte, e
 // nextIn is next within the durable part of s, where a bad frame is corruption.
 func (c *cursor) nextIn(s *segment) (frame, error) {
 	f, err := c.next(s.end.Load())
-	if err == nil || err == io.EOF { //nolint:errorlint // next returns io.EOF itself
+	if err == nil || err == io.EOF {
 		return f, err
 	}
 	return f, s.corrupt(err)
