@@ -28,16 +28,17 @@ const (
 type commands struct {
 	JSON bool `name:"json" help:"Write JSON, and no bars or tables."`
 
-	Init    initCommand    `cmd:"" help:"Make a project from an example."`
-	Import  importCommand  `cmd:"" help:"Bring history in from CSV or Parquet files."`
-	Serve   serveCommand   `cmd:"" help:"Serve a project until SIGTERM or Ctrl-C."`
-	Retrain retrainCommand `cmd:"" help:"Train, evaluate and publish a model version."`
+	Init      initCommand      `cmd:"" help:"Make a project from an example."`
+	Import    importCommand    `cmd:"" help:"Bring history in from CSV or Parquet files."`
+	Serve     serveCommand     `cmd:"" help:"Serve a project until SIGTERM or Ctrl-C."`
+	Retrain   retrainCommand   `cmd:"" help:"Train, evaluate and publish a model version."`
 	Retrains  retrainsCommand  `cmd:"" help:"Training runs."`
 	Models    modelsCommand    `cmd:"" help:"Model versions, and which of them decides."`
 	Score     scoreCommand     `cmd:"" help:"Judge events, a JSON object a line, from standard input."`
 	Labels    labelsCommand    `cmd:"" help:"What events turned out to be."`
 	Decisions decisionsCommand `cmd:"" help:"What was decided, and the proof of it."`
-	Version versionCommand `cmd:"" help:"Say which build this is."`
+	Demo      demoCommand      `cmd:"" help:"Watch the whole loop on a simulated world."`
+	Version   versionCommand   `cmd:"" help:"Say which build this is."`
 }
 
 // env is what a command runs in.

@@ -53,9 +53,9 @@ func (e *env) printModel(m *haechiv1.ModelVersion) {
 	e.printf("review at    %s\ndecline at   %s\n\n", threshold(m.ReviewThreshold), threshold(m.DeclineThreshold))
 	var rows []table.Row
 	for i, f := range m.Features {
-		rows = append(rows, table.Row{i + 1, f.Name, short(f.Hash), f.Canonical})
+		rows = append(rows, table.Row{i + 1, f.Name, short(f.Hash)})
 	}
-	e.printTable(table.Row{"", "feature", "hash", "definition"}, rows)
+	e.printTable(table.Row{"", "feature", "definition (with --json)"}, rows)
 }
 
 func threshold(raw *float64) string {

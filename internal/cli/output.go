@@ -68,3 +68,12 @@ func clock(t *timestamppb.Timestamp) string {
 	}
 	return t.AsTime().Format(time.RFC3339)
 }
+
+// cut keeps a long text from breaking a table; show has all of it.
+func cut(text string) string {
+	const most = 60
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-3]) + "..."
+	}
+	return text
+}

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"time"
+
 	"github.com/schollz/progressbar/v3"
 )
 
@@ -44,10 +46,10 @@ func (s *steps) close() {
 	}
 }
 
-const barWidth = 30
+const barWidth = 14 // a step, its note and the bar fit into 80 columns
 
 func (e *env) newBar(name string, bytes bool) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(-1, progressbar.OptionSetWriter(e.stderr), progressbar.OptionSetDescription(name),
 		progressbar.OptionSetWidth(barWidth), progressbar.OptionShowCount(), progressbar.OptionShowBytes(bytes),
-		progressbar.OptionThrottle(100e6), progressbar.OptionSetRenderBlankState(true))
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(false), progressbar.OptionSetRenderBlankState(true))
 }

@@ -32,7 +32,7 @@ func (c *retrainsListCommand) Run(ctx context.Context, e *env) error {
 		}
 		var rows []table.Row
 		for _, r := range out.Runs {
-			rows = append(rows, table.Row{r.RunId, r.EventType, r.State, r.Step, short(r.Version), clock(r.CreatedAt), r.Actor, r.Error})
+			rows = append(rows, table.Row{r.RunId, r.EventType, r.State, r.Step, short(r.Version), clock(r.CreatedAt), r.Actor, cut(r.Error)})
 		}
 		e.printTable(table.Row{"run", "event type", "state", "step", "version", "created", "by", "error"}, rows)
 		return nil
