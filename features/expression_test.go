@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/common/functions"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"github.com/stretchr/testify/require"
@@ -18,16 +17,27 @@ import (
 func celProgram(t require.TestingT, x *expression) cel.Program {
 	checked, env, err := x.check()
 	require.NoError(t, err)
-	one := func(name string, f func(float64) float64) *functions.Overload {
-		return &functions.Overload{Operator: name + "_double", Unary: func(v ref.Val) ref.Val { return types.Double(f(float64(v.(types.Double)))) }}
+	double, bind := cel.DoubleType, map[string][]cel.OverloadOpt{}
+	for name, f := range map[string]func(float64) float64{"log1p": log1p, "abs": math.Abs, "sqrt": math.Sqrt} {
+		bind[name] = []cel.OverloadOpt{cel.UnaryBinding(func(v ref.Val) ref.Val { return types.Double(f(float64(v.(types.Double)))) })}
 	}
-	two := func(name string, f func(a, b float64) float64) *functions.Overload {
-		return &functions.Overload{Operator: name + "_double", Binary: func(a, b ref.Val) ref.Val {
+	for name, f := range map[string]func(a, b float64) float64{"min": math.Min, "max": math.Max} {
+		bind[name] = []cel.OverloadOpt{cel.BinaryBinding(func(a, b ref.Val) ref.Val {
 			return types.Double(f(float64(a.(types.Double)), float64(b.(types.Double))))
-		}}
+		})}
 	}
-	program, err := env.Program(checked, cel.Functions(one("log1p", log1p), one("abs", math.Abs), one("sqrt", math.Sqrt), two("min", math.Min), two("max", math.Max),
-		&functions.Overload{Operator: "missing_double", Unary: func(v ref.Val) ref.Val { return types.Bool(math.IsNaN(float64(v.(types.Double)))) }}))
+	bound := []cel.EnvOption{cel.Function("missing", cel.Overload("missing_double", []*cel.Type{double}, cel.BoolType,
+		cel.UnaryBinding(func(v ref.Val) ref.Val { return types.Bool(math.IsNaN(float64(v.(types.Double)))) })))}
+	for name, binding := range bind {
+		arguments := []*cel.Type{double}
+		if name == "min" || name == "max" {
+			arguments = append(arguments, double)
+		}
+		bound = append(bound, cel.Function(name, cel.Overload(name+"_double", arguments, double, binding...)))
+	}
+	env, err = env.Extend(bound...)
+	require.NoError(t, err)
+	program, err := env.Program(checked)
 	require.NoError(t, err)
 	return program
 }
