@@ -25,12 +25,18 @@ func main() {
 	if code, is := app.Child(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr); is {
 		os.Exit(code)
 	}
+	if os.Args[1] == "matrix" {
+		matrix(ctx, os.Args[2:])
+		return
+	}
 	dir := os.Args[2]
 	a, err := app.New(ctx, app.Options{Dir: dir, Command: "scratch", Self: os.Args[:1], Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	must(err)
 	defer a.Stop(ctx)
 	t0 := time.Now()
 	switch os.Args[1] {
+	case "rows":
+		dumpRows(ctx, a, os.Args[2:])
 	case "import":
 		st, err := haechiv1.NewImportClient(a.Conn()).ImportFiles(ctx)
 		must(err)
