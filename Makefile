@@ -64,7 +64,7 @@ bench: build lightgbm ## run the benchmarks: Go's, then the serving path beside 
 	$(GO) test -run '^$$' -bench . -benchmem $(PKG)
 	bin/haechi bench serve $(BENCH_FLAGS)
 
-SOAK_FLAGS ?= --soak
+SOAK_FLAGS ?= --soak 5m
 soak: build lightgbm ## load a server until every window is full and show that its memory stays flat
 	bin/haechi bench serve $(SOAK_FLAGS)
 
