@@ -10,8 +10,14 @@ import (
 	"strings"
 )
 
+// DefaultRounds is enough for DefaultParams where no validation rows decide:
+// between 200 and 700 rounds little changes on a few hundred frauds.
+const DefaultRounds = 300
+
 // DefaultParams suit rare fraud. LightGBM's own defaults let leaves with next
 // to no hessian decide and cannot resolve rare large amounts with 255 bins.
+// They were chosen by average precision on four weeks of the Fraud Detection
+// Handbook's data that end before its test weeks begin.
 func DefaultParams() map[string]string {
 	return map[string]string{
 		"objective":               "binary",
@@ -20,7 +26,7 @@ func DefaultParams() map[string]string {
 		"num_leaves":              "15",
 		"min_data_in_leaf":        "20",
 		"min_sum_hessian_in_leaf": "1",
-		"lambda_l2":               "10",
+		"lambda_l2":               "1",
 		"max_bin":                 "4095",
 		"feature_fraction":        "0.7",
 		"bagging_fraction":        "0.8",
