@@ -126,7 +126,8 @@ func (e *Engine) Projection(hashes []string) ([]int, error) {
 }
 
 // Observe computes the vector of ev, which Validate accepts, from all that was observed before it, then adds it. vector has the length of
-// Definitions; nil skips reading, for replay of events whose features nobody asks for. When commit fails, nothing has happened and the error is commit's.
+// Definitions; nil skips reading, for replay of events whose features nobody asks for, and Result then says nothing of Degraded and late windows. When
+// commit fails, nothing has happened and the error is commit's.
 func (e *Engine) Observe(ev *Event, vector []float64, commit Commit) (Result, error) {
 	if len(ev.Entities) != len(e.schema.Entities) || len(ev.Attributes) != len(e.schema.Attributes) || len(ev.Numbers) != len(e.schema.Numbers) {
 		return Result{}, fmt.Errorf("observe %s: the event does not have the fields of %s", ev.ID, e.schema.EventType)

@@ -84,7 +84,7 @@ func (h *history) insert(l *layout, ev *Event, sequence uint64) {
 	start := (h.head + i) * l.stride
 	copy(h.words[start+l.stride:], h.words[start:len(h.words)-l.stride])
 	if h.count++; h.cursors != nil && i < h.count {
-		clear(h.cursors.extremes) // they may span the new entry, unless the event was read first, as Observe does
+		clear(h.cursors.extremes) // they may span the new entry, as Observe need not have read before
 	}
 	row, before := h.words[start:start+l.stride], h.words[start-l.stride:start]
 	row[timeWord], row[sequenceWord] = uint64(ev.Time), sequence
