@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -155,6 +156,22 @@ func TestProbability(t *testing.T) {
 	half := parse(t, "sigmoid.txt") // sigmoid:0.5
 	require.Equal(t, model.Probability(1), half.Probability(2))
 	require.Equal(t, model.Probability(2), parse(t, "binary.txt").Probability(2))
+}
+
+// TestProbabilityIsWithinThreeUlp of LightGBM's own on the golden rows.
+func TestProbabilityIsWithinThreeUlp(t *testing.T) {
+	for _, name := range []string{"binary", "sigmoid"} {
+		m, g := parse(t, name+".txt"), golden(t, name)
+		var want []string
+		require.NoError(t, json.Unmarshal(read(t, name+".probability.json"), &want))
+		require.Len(t, want, len(g.Raw))
+		for i, text := range want {
+			p, err := strconv.ParseFloat(text, 64)
+			require.NoError(t, err)
+			ulps := int64(math.Float64bits(p)) - int64(math.Float64bits(m.Probability(g.Raw[i])))
+			require.LessOrEqual(t, max(ulps, -ulps), int64(3), "row %d", i)
+		}
+	}
 }
 
 func TestVerifyFindsOneBit(t *testing.T) {

@@ -81,6 +81,9 @@ def main(folder):
         booster = train(params, x, y)
         booster.save_model(os.path.join(folder, name + ".txt"))
         write_golden(os.path.join(folder, name + ".golden.json"), booster, x)
+        if name in ("binary", "sigmoid"):  # LightGBM's own probabilities of the golden rows
+            with open(os.path.join(folder, name + ".probability.json"), "w") as f:
+                json.dump([float(p).hex() for p in booster.predict(rows(x))], f)
     equals = train(dict(objective="binary"), x, y, names=["a=b", "c==", "=d", "e", "f"])
     equals.save_model(os.path.join(folder, "equals.txt"))
     write_golden(os.path.join(folder, "equals.golden.json"), equals, x)

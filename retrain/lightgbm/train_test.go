@@ -150,7 +150,7 @@ func kinds() map[string]lightgbm.Job {
 }
 
 // TestServedScoresAreLightGBMsToTheBit: every kind, under three headers, on
-// golden rows and on a sigmoid within 3 ulp.
+// golden rows.
 func TestServedScoresAreLightGBMsToTheBit(t *testing.T) {
 	w := worker(t)
 	sample := world(3, 300)
