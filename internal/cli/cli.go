@@ -66,7 +66,8 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		return exitFailed
 	}
 	if len(args) == 0 {
-		args = []string{"--help"}
+		_, _ = parser.Parse([]string{"--help"})
+		return exitUsage
 	}
 	parsed, err := parser.Parse(args)
 	if exited >= 0 { // help was asked for and given
