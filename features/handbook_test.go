@@ -256,7 +256,7 @@ func position(t testing.TB, engine *features.Engine, name string) int {
 	return -1
 }
 
-// BenchmarkHandbook replays all payments of the Handbook with 43 features, the personal ones among them; one operation is one payment.
+// BenchmarkHandbook replays all payments of the Handbook with the published and the personal features; one operation is one payment.
 func BenchmarkHandbook(b *testing.B) {
 	history := payments(b, math.MaxInt64)
 	names, specs := personalSpecs()
