@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,54 +12,56 @@ import (
 
 // Assign implements registry.Assignments.
 func (s *Store) Assign(ctx context.Context, expectedHead uint64, changes []registry.Assignment) (uint64, error) {
-	if len(changes) == 0 {
-		return 0, fmt.Errorf("assign: %w: no changes", registry.ErrInvalid)
+	if err := registry.CheckChanges(registry.State{}, changes); err != nil { // what no state makes right
+		return 0, fmt.Errorf("assign roles: %w", err)
 	}
 	eventType := changes[0].EventType
-	revision := expectedHead + 1
-	err := s.write(ctx, func(tx *sql.Tx) error {
-		history, err := history(ctx, tx, eventType)
-		if err != nil {
-			return err
-		}
-		now := registry.Replay(history)
-		if now.Revision != expectedHead {
-			return fmt.Errorf("%w: expected revision %d, found %d", registry.ErrConflict, expectedHead, now.Revision)
-		}
-		at := s.now()
-		next := slices.Clone(changes)
-		for i := range next {
-			next[i].Revision, next[i].RecordedAt = revision, at
-			if next[i].ValidFrom.IsZero() {
-				next[i].ValidFrom = at
-			}
-		}
-		if err := registry.CheckChanges(now, next); err != nil {
-			return err
-		}
-		for _, c := range next {
-			if err := insertAssignment(ctx, tx, c); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err := s.write(ctx, func(tx *sql.Tx) error { return s.assign(ctx, tx, eventType, expectedHead, changes) })
 	if err != nil {
 		return 0, fmt.Errorf("assign roles of %s: %w", eventType, err)
 	}
-	return revision, nil
+	s.assigned.Ring()
+	return expectedHead + 1, nil
+}
+
+func (s *Store) assign(ctx context.Context, tx *sql.Tx, eventType string, expectedHead uint64, changes []registry.Assignment) error {
+	history, err := history(ctx, tx, eventType)
+	if err != nil {
+		return err
+	}
+	now := registry.Replay(history)
+	if now.Revision != expectedHead {
+		return fmt.Errorf("%w: expected revision %d, found %d", registry.ErrConflict, expectedHead, now.Revision)
+	}
+	if err := registry.CheckChanges(now, changes); err != nil {
+		return err
+	}
+	at := s.now()
+	if n := len(history); n > 0 && at.Before(history[n-1].RecordedAt) {
+		at = history[n-1].RecordedAt // the clock went back; the order of what was decided did not
+	}
+	for _, c := range changes {
+		c.Revision, c.RecordedAt = expectedHead+1, at
+		if c.ValidFrom.IsZero() {
+			c.ValidFrom = at
+		}
+		if err := insertAssignment(ctx, tx, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func insertAssignment(ctx context.Context, tx *sql.Tx, a registry.Assignment) error {
-	var version any
-	if a.Version != "" {
-		version = a.Version
-		var n int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM versions WHERE digest = ? AND event_type = ?`, a.Version, a.EventType).Scan(&n); err != nil {
+	version := sql.NullString{String: a.Version, Valid: a.Version != ""}
+	if version.Valid {
+		var known bool
+		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM versions WHERE digest = ? AND event_type = ?)`, a.Version, a.EventType).Scan(&known)
+		if err != nil {
 			return err
 		}
-		if n == 0 {
-			return fmt.Errorf("version %s of event type %s: %w", a.Version, a.EventType, registry.ErrNotFound)
+		if !known {
+			return fmt.Errorf("version %s of this event type: %w", a.Version, registry.ErrNotFound)
 		}
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO assignments (event_type, revision, role, version, valid_from, recorded_at, actor, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -68,29 +69,15 @@ func insertAssignment(ctx context.Context, tx *sql.Tx, a registry.Assignment) er
 	return err
 }
 
-// querier is a transaction or the reader pool.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-func history(ctx context.Context, q querier, eventType string) (out []registry.Assignment, err error) {
-	rows, err := q.QueryContext(ctx, `SELECT event_type, revision, role, coalesce(version, ''), valid_from, recorded_at, actor, reason
-		FROM assignments WHERE ? IN ('', event_type) ORDER BY recorded_at, id`, eventType)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var a registry.Assignment
-		var role string
+func history(ctx context.Context, q querier, eventType string) ([]registry.Assignment, error) {
+	scan := func(rows *sql.Rows, a *registry.Assignment) error {
 		var validFrom, recordedAt int64
-		if err := rows.Scan(&a.EventType, &a.Revision, &role, &a.Version, &validFrom, &recordedAt, &a.Actor, &a.Reason); err != nil {
-			return nil, err
-		}
-		a.Role, a.ValidFrom, a.RecordedAt = registry.Role(role), fromMicros(validFrom), fromMicros(recordedAt)
-		out = append(out, a)
+		err := rows.Scan(&a.EventType, &a.Revision, &a.Role, &a.Version, &validFrom, &recordedAt, &a.Actor, &a.Reason)
+		a.ValidFrom, a.RecordedAt = fromMicros(validFrom), fromMicros(recordedAt)
+		return err
 	}
-	return out, rows.Err()
+	return collect(ctx, q, scan, `SELECT event_type, revision, role, coalesce(version, ''), valid_from, recorded_at, actor, reason
+		FROM assignments WHERE ? IN ('', event_type) ORDER BY id`, eventType)
 }
 
 // History implements registry.Assignments.
@@ -102,14 +89,36 @@ func (s *Store) History(ctx context.Context, eventType string) ([]registry.Assig
 	return out, nil
 }
 
+// state replays the changes of one event type but those to drop.
+func (s *Store) state(ctx context.Context, eventType string, drop func(registry.Assignment) bool) (registry.State, error) {
+	if eventType == "" {
+		return registry.State{}, fmt.Errorf("who plays which role: %w: name the event type", registry.ErrInvalid)
+	}
+	all, err := s.History(ctx, eventType)
+	if err != nil {
+		return registry.State{}, err
+	}
+	return registry.Replay(slices.DeleteFunc(all, drop)), nil
+}
+
 // Head implements registry.Assignments.
 func (s *Store) Head(ctx context.Context, eventType string) (registry.State, error) {
-	all, err := s.History(ctx, eventType)
-	return registry.Replay(all), err
+	return s.state(ctx, eventType, func(registry.Assignment) bool { return false })
 }
 
 // At implements registry.Assignments.
 func (s *Store) At(ctx context.Context, eventType string, at time.Time) (registry.State, error) {
-	all, err := s.History(ctx, eventType)
-	return registry.Replay(slices.DeleteFunc(all, func(a registry.Assignment) bool { return a.ValidFrom.After(at) })), err
+	return s.state(ctx, eventType, func(a registry.Assignment) bool { return a.ValidFrom.After(at) })
+}
+
+// Await implements registry.Assignments.
+func (s *Store) Await(ctx context.Context, eventType string, after uint64, poll time.Duration) (uint64, error) {
+	revision, err := registry.Await(ctx, &s.assigned, poll, after, func(ctx context.Context) (now uint64, err error) {
+		err = s.reader.QueryRowContext(ctx, `SELECT coalesce(max(revision), 0) FROM assignments WHERE event_type = ?`, eventType).Scan(&now)
+		return now, err
+	})
+	if err != nil {
+		return revision, fmt.Errorf("wait for roles of %s to change: %w", eventType, err)
+	}
+	return revision, nil
 }
