@@ -57,8 +57,9 @@ type App struct {
 	policies []scoring.EventType
 	piiKey   []byte
 
-	mu   sync.Mutex // guards core
-	core *core      // nil: not opened, or being opened anew after a failure
+	opening sync.Mutex // held while the core is made or let go of, which takes as long as recovery takes
+	mu      sync.Mutex // guards core, for an instant
+	core    *core      // nil: not opened, or being opened anew after a failure
 
 	listeners *listeners
 	ctx       context.Context // ends with Stop
@@ -125,7 +126,7 @@ func (a *App) openRegistry(ctx context.Context) error {
 func (a *App) newServer() error {
 	var err error
 	a.server, err = server.New(server.Options{
-		Scorer: a.scorer, Applier: a.applier, Registry: a.registry, Runs: a.registry, Retrain: a.runner,
+		Scorer: a.scorer, Ready: a.ready, Applier: a.applier, Registry: a.registry, Runs: a.registry, Retrain: a.runner,
 		Models: &retrain.Importer{Options: a.retrainOptions()}, Importer: importer{a}, Spool: a.data("spool"),
 		Logger: a.opts.Logger, Registerer: a.base, Gatherer: prometheus.GathererFunc(a.gather),
 	})
@@ -186,6 +187,9 @@ func (a *App) Project() *project.Project { return a.project }
 // Stop drains and closes everything, last opened first. It may be called once.
 func (a *App) Stop(ctx context.Context) error {
 	a.cancel()
+	if a.runner != nil {
+		a.runner.Stop() // first: those who watch a run would keep the servers from draining
+	}
 	var errs []error
 	for i := len(a.closers) - 1; i >= 0; i-- {
 		errs = append(errs, a.closers[i](ctx))
@@ -198,11 +202,9 @@ func (a *App) Stop(ctx context.Context) error {
 // gather is what /metrics shows: the process and, when there is one, the decision path.
 func (a *App) gather() ([]*dto.MetricFamily, error) {
 	gatherers := prometheus.Gatherers{a.base}
-	a.mu.Lock()
-	if a.core != nil {
-		gatherers = append(gatherers, a.core.metrics)
+	if c := a.current(); c != nil {
+		gatherers = append(gatherers, c.metrics)
 	}
-	a.mu.Unlock()
 	return gatherers.Gather()
 }
 
@@ -212,7 +214,8 @@ const followInterval = 500 * time.Millisecond
 func (a *App) follow() {
 	tick := time.NewTicker(followInterval)
 	defer tick.Stop()
-	for {
+	told := map[string]string{} // event type -> the error that was logged last: the same one is not repeated at every tick
+	for a.ctx.Err() == nil {
 		c := a.current()
 		var broken <-chan struct{}
 		if c != nil {
@@ -228,11 +231,24 @@ func (a *App) follow() {
 				a.reopen(nil)
 				continue
 			}
-			for _, name := range c.scorer.EventTypes() {
-				if err := c.scorer.Apply(a.ctx, name); err != nil && a.ctx.Err() == nil {
-					a.opts.Logger.Error("assignments are not in service, what was before stays", "event_type", name, "error", err)
-				}
-			}
+			a.server.SetReady(a.ready() == nil)
+			a.apply(c, told)
+		}
+	}
+}
+
+// apply brings every event type's assignments into service.
+func (a *App) apply(c *core, told map[string]string) {
+	for _, name := range c.scorer.EventTypes() {
+		err := c.scorer.Apply(a.ctx, name)
+		switch {
+		case a.ctx.Err() != nil:
+			return
+		case err == nil:
+			delete(told, name)
+		case told[name] != err.Error():
+			told[name] = err.Error()
+			a.opts.Logger.Error("assignments are not in service, what was before stays", "event_type", name, "error", err)
 		}
 	}
 }

@@ -32,17 +32,22 @@ func (a *App) current() *core {
 	return a.core
 }
 
-// open gives the core, opened when it was not.
+// open gives the core, opened when it was not. Whoever asks current meanwhile is not held up.
 func (a *App) open(ctx context.Context) (*core, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.core != nil {
-		return a.core, nil
+	a.opening.Lock()
+	defer a.opening.Unlock()
+	if c := a.current(); c != nil {
+		return c, nil
+	}
+	if a.ctx.Err() != nil {
+		return nil, fmt.Errorf("stopping: %w", a.ctx.Err())
 	}
 	c, err := a.newCore(ctx)
 	if err != nil {
 		return nil, err
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.core = c
 	return c, nil
 }
@@ -116,6 +121,8 @@ func (c *core) close() error {
 }
 
 func (a *App) closeCore(ctx context.Context) error {
+	a.opening.Lock()
+	defer a.opening.Unlock()
 	a.mu.Lock()
 	c := a.core
 	a.core = nil
@@ -152,7 +159,7 @@ func (a *App) reopen(broken *core) {
 		}
 		return
 	}
-	a.server.SetReady(true)
+	a.server.SetReady(a.ready() == nil)
 	a.opts.Logger.Info("ready again after the event log was reopened")
 }
 
@@ -169,6 +176,15 @@ func (a *App) scorer() (*scoring.Scorer, error) {
 		return c.scorer, nil
 	}
 	return nil, server.ErrNotReady
+}
+
+// ready says why a request could not be decided now.
+func (a *App) ready() error {
+	s, err := a.scorer()
+	if err != nil {
+		return err
+	}
+	return s.Writable()
 }
 
 // applier brings a promotion into service at once; without a server the next start does.

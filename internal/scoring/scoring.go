@@ -198,6 +198,14 @@ func (s *Scorer) Watermark(eventType string) (int64, error) {
 	return l.watermark.Load(), nil
 }
 
+// Writable says why no event could be taken now; nil when one could. A log that is only busy is no reason.
+func (s *Scorer) Writable() error {
+	if err := s.log.Writable(); !errors.Is(err, eventlog.ErrOverloaded) {
+		return err
+	}
+	return nil
+}
+
 // wait waits until a record is durable.
 func (s *Scorer) wait(ctx context.Context, sequence uint64) error { return s.log.Wait(ctx, sequence) }
 

@@ -27,6 +27,8 @@ import (
 type Options struct {
 	// Scorer gives the decision path, or the error why there is none now.
 	Scorer func() (*scoring.Scorer, error)
+	// Ready says why a request could not be decided now; nil when it could.
+	Ready func() error
 	// Applier brings assignments into service; it may give nil where nothing serves.
 	Applier    func() (Applier, error)
 	Registry   Registry
@@ -113,7 +115,7 @@ func (s *Server) Stop(ctx context.Context) {
 func (s *Server) healthPages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if _, err := s.options.Scorer(); err != nil {
+		if err := s.options.Ready(); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
