@@ -77,6 +77,7 @@ func Open(o Options) (*Log, error) {
 	l.active = newBatch(nil, nil, l.next)
 	l.space.look()
 	l.metrics.segments.Set(float64(len(*l.segments.Load())))
+	l.keep.Store(true)
 	go l.run()
 	return l, nil
 }
@@ -197,10 +198,11 @@ func (l *Log) shut() error {
 	<-l.stopped
 	defer l.metrics.unregister()
 	if err := l.failure.Load(); err != nil {
+		_ = l.closeFiles()
 		_ = l.w.file.Close()
 		return *err
 	}
-	return errors.Join(l.w.finish(), l.w.file.Close())
+	return errors.Join(l.closeFiles(), l.w.finish(), l.w.file.Close())
 }
 
 // finish puts the mark that says that everything is synced, and gives back what was preallocated.

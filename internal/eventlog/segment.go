@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,8 +12,9 @@ import (
 	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
 )
 
-// indexEvery is how far apart the entries of a segment's index are, in bytes of the file.
-const indexEvery = 16 << 10
+// indexEvery is how far apart the entries of a segment's index are, in bytes of the file: a look-up reads about half of it
+// and the index takes a 64th of the log's size in memory.
+const indexEvery = 1 << 10
 
 // entry says where a record is: both numbers count from the segment's first.
 type entry struct{ record, offset uint32 }
@@ -24,8 +26,9 @@ type segment struct {
 	start int64 // offset of the first frame
 	end   atomic.Int64
 
-	mu    sync.Mutex // guards index
+	mu    sync.Mutex // guards index and file
 	index []entry    // in order; the first frame is not in it
+	file  *os.File   // kept open for Get once it was needed, nil before and after
 }
 
 func newSegment(path string, h *header) *segment {
@@ -71,6 +74,7 @@ type catalog struct {
 	segments atomic.Pointer[[]*segment] // at least one; replaced, never changed
 	types    atomic.Pointer[[]*logv1.EventType]
 	durable  atomic.Uint64
+	keep     atomic.Bool // Get keeps files open; only a Log does, which is closed
 }
 
 // ID names the log: 32 hex digits, random, the same for ever.
@@ -123,16 +127,52 @@ func (c *catalog) get(sequence uint64) (*logv1.Record, error) {
 	if s == nil {
 		return nil, fmt.Errorf("%w: %d, the log begins at %d", ErrNotFound, sequence, c.First())
 	}
-	f, err := os.Open(s.path)
+	f, release, err := s.open(c.keep.Load())
 	if err != nil {
 		return nil, fmt.Errorf("get record %d: %w", sequence, err)
 	}
-	defer func() { _ = f.Close() }()
+	defer release()
 	payload, err := s.find(f, c.seed, sequence)
+	if errors.Is(err, os.ErrClosed) {
+		return nil, fmt.Errorf("get record %d: %w", sequence, ErrClosed)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return unmarshal(sequence, payload)
+}
+
+// open gives the segment's file: one that stays open until closeFiles, or with keep false one that release closes.
+func (s *segment) open(keep bool) (f *os.File, release func(), err error) {
+	if !keep {
+		if f, err = os.Open(s.path); err != nil {
+			return nil, nil, err
+		}
+		return f, func() { _ = f.Close() }, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		if s.file, err = os.Open(s.path); err != nil {
+			return nil, nil, err
+		}
+	}
+	return s.file, func() {}, nil
+}
+
+// closeFiles closes what Get kept open.
+func (c *catalog) closeFiles() error {
+	c.keep.Store(false)
+	var errs []error
+	for _, s := range *c.segments.Load() {
+		s.mu.Lock()
+		if s.file != nil {
+			errs = append(errs, s.file.Close())
+			s.file = nil
+		}
+		s.mu.Unlock()
+	}
+	return errors.Join(errs...)
 }
 
 // find walks from the nearest entry of the index to the record.
