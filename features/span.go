@@ -8,7 +8,7 @@ import (
 
 const maxSpan = 3_660 * Day // ten years: the longest window, delay and lateness
 
-var spanUnits = []struct {
+var spanUnits = [...]struct {
 	suffix string
 	length int64
 }{{"us", Microsecond}, {"ms", 1_000 * Microsecond}, {"s", Second}, {"m", 60 * Second}, {"h", 3_600 * Second}, {"d", Day}, {"w", 7 * Day}}
