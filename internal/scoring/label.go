@@ -143,7 +143,7 @@ func (s *Scorer) stands(k idKey, st LabelStatement) (uint64, bool, error) {
 }
 
 func (s *Scorer) labelAt(sequence uint64) (LoggedLabel, error) {
-	rec, err := s.log.Get(sequence)
+	rec, err := s.get(sequence)
 	if err != nil {
 		return LoggedLabel{}, fmt.Errorf("read label record %d: %w", sequence, err)
 	}

@@ -1,11 +1,14 @@
 package scoring
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"github.com/haechi-fraud/haechi/features"
+	"github.com/haechi-fraud/haechi/internal/eventlog"
 	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
 )
 
@@ -21,9 +24,15 @@ type layout struct {
 }
 
 func newLayout(l *lane, stated *logv1.EventType) *layout {
-	s := &l.typ.Schema
+	out := layoutIn(&l.typ.Schema, stated)
+	out.lane = l
+	return out
+}
+
+// layoutIn is how records under a stated document are read into a schema.
+func layoutIn(s *features.Schema, stated *logv1.EventType) *layout {
 	out := &layout{
-		lane: l, stated: stated,
+		stated:     stated,
 		entities:   positions(entityNames(s), stated.Entities),
 		attributes: positions(attributeNames(s), stated.Attributes),
 		numbers:    positions(numberNames(s), stated.Numbers),
@@ -157,9 +166,18 @@ func difference(s *features.Schema, had, got *features.Event) string {
 	return ""
 }
 
+// get reads a record that was appended. When it is not there, the log failed before it was on disk.
+func (s *Scorer) get(sequence uint64) (*logv1.Record, error) {
+	rec, err := s.log.Get(sequence)
+	if errors.Is(err, eventlog.ErrNotFound) {
+		err = errors.Join(s.log.Wait(context.Background(), sequence), err) // the batch of this record has failed: no waiting
+	}
+	return rec, err
+}
+
 // loggedEvent reads the event record at a sequence, with its layout.
 func (s *Scorer) loggedEvent(sequence uint64) (*logv1.Event, *layout, error) {
-	rec, err := s.log.Get(sequence)
+	rec, err := s.get(sequence)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read event record %d: %w", sequence, err)
 	}

@@ -141,7 +141,8 @@ type replay struct {
 
 // held is what an event had when it was observed.
 type held struct {
-	event  features.Event
+	event  features.Event // as logged: in the order of the document stated
+	stated *logv1.EventType
 	result features.Result
 	vector []float64
 }
@@ -211,9 +212,9 @@ func (r *replay) record(sequence uint64, rec *logv1.Record) error {
 			return err
 		}
 		read := body.Event.Origin == logv1.Origin_ORIGIN_SCORED && (r.only == 0 || r.only == sequence)
-		ev, result, err := r.feed.event(sequence, body.Event, lay, read)
+		_, result, err := r.feed.event(sequence, body.Event, lay, read)
 		if err == nil && read {
-			r.held[sequence] = &held{event: ev, result: result, vector: slices.Clone(r.feed.vector)}
+			r.held[sequence] = &held{event: loggedAs(body.Event), stated: lay.stated, result: result, vector: slices.Clone(r.feed.vector)}
 		}
 		return err
 	case *logv1.Record_Label:
@@ -228,6 +229,14 @@ func (r *replay) record(sequence uint64, rec *logv1.Record) error {
 	return nil
 }
 
+// loggedAs keeps what a record says; the record's slices are used again for the next one.
+func loggedAs(rec *logv1.Event) features.Event {
+	return features.Event{
+		ID: rec.Id, Time: rec.Time, Amount: rec.Amount,
+		Entities: slices.Clone(rec.Entities), Attributes: slices.Clone(rec.Attributes), Numbers: slices.Clone(rec.Numbers),
+	}
+}
+
 // decision compares one logged decision with what its event gives now.
 func (r *replay) decision(sequence uint64, rec *logv1.Decision) error {
 	h, ok := r.held[rec.EventSequence]
@@ -237,6 +246,7 @@ func (r *replay) decision(sequence uint64, rec *logv1.Decision) error {
 	delete(r.held, rec.EventSequence)
 	stated, _ := r.s.log.EventType(rec.EventType)
 	logged := decisionOf(r.s.log.ID(), sequence, rec, stated)
+	logged.Vector, logged.Flags = slices.Clone(logged.Vector), slices.Clone(logged.Flags) // the record's are used again
 	x := &Replayed{Logged: logged, Again: r.again(h, rec.EventType, logged)}
 	if v := r.versions[logged.ModelVersion]; v != nil {
 		logged.FeatureNames = v.names
@@ -274,11 +284,24 @@ func (r *replay) again(h *held, index uint32, logged *Decision) *Decision {
 		all[i] = h.vector[at]
 	}
 	d.Flags = placeFlags(h.result)
-	r.s.judge(&t, sv, &h.event, all, row, nil, d)
+	r.s.judge(&t, sv, h.under(&t.Schema), all, row, nil, d)
 	if slices.Contains(logged.Flags, FlagRecovered) {
 		d.Flags = append(d.Flags, FlagRecovered)
 	}
 	return d
+}
+
+// under gives the event as a document sees it, whose policy reads fields by their place.
+func (h *held) under(s *features.Schema) *features.Event {
+	lay := layoutIn(s, h.stated)
+	if lay.same {
+		return &h.event
+	}
+	out := h.event
+	out.Entities = pick(lay.entities, h.event.Entities, "")
+	out.Attributes = pick(lay.attributes, h.event.Attributes, "")
+	out.Numbers = pick(lay.numbers, h.event.Numbers, math.NaN())
+	return &out
 }
 
 // differences names, in words, what is not equal to the bit.
