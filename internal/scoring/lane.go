@@ -33,6 +33,13 @@ type lane struct {
 	// changing serialises changes of the champion.
 	changing sync.Mutex
 	serving  atomic.Pointer[serving]
+	applied  applied
+}
+
+// applied is the last revision that the log says was brought into service.
+type applied struct {
+	revision uint64
+	champion string
 }
 
 // serving is what answers: a champion or none, under one revision.
@@ -206,15 +213,29 @@ func (s *Scorer) install(ctx context.Context, l *lane, next *serving) error {
 		}
 		next.row = row
 	}
+	if err := s.stateRevision(l, next); err != nil {
+		return err
+	}
+	l.serving.Store(next)
+	s.opts.Logger.Info("assignments applied", "event_type", l.typ.Name, "revision", next.revision, "champion", next.champion != nil)
+	return nil
+}
+
+// stateRevision writes into the log what is about to serve, unless that stands there last.
+func (s *Scorer) stateRevision(l *lane, next *serving) error {
 	rec := &logv1.Revision{EventType: l.index, Revision: next.revision, Applied: s.opts.Now().UnixMicro()}
+	now := applied{revision: next.revision}
 	if next.champion != nil {
-		rec.Champion, _ = hex.DecodeString(next.champion.version.Digest)
+		now.champion = next.champion.version.Digest
+		rec.Champion, _ = hex.DecodeString(now.champion)
+	}
+	if now == l.applied {
+		return nil
 	}
 	if _, err := s.log.Append(&logv1.Record{Body: &logv1.Record_Revision{Revision: rec}}, nil); err != nil {
 		return fmt.Errorf("state revision %d in the log: %w", next.revision, err)
 	}
-	l.serving.Store(next)
-	s.opts.Logger.Info("assignments applied", "event_type", l.typ.Name, "revision", next.revision, "champion", rec.Champion != nil)
+	l.applied = now
 	return nil
 }
 

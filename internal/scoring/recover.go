@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/haechi-fraud/haechi/features"
@@ -64,6 +65,12 @@ func (s *Scorer) index(ctx context.Context) (map[uint64]bool, error) {
 			} else {
 				s.ids.addLabel(k, sequence)
 			}
+		case *logv1.Record_Revision:
+			lay, err := s.layoutOf(body.Revision.EventType)
+			if err != nil {
+				return err
+			}
+			lay.lane.applied = applied{body.Revision.Revision, hex.EncodeToString(body.Revision.Champion)}
 		}
 		return nil
 	})
@@ -99,6 +106,9 @@ func (s *Scorer) champions(ctx context.Context) error {
 		l.use(engine)
 		if next.champion != nil && !s.opts.WithoutFeatures {
 			if next.row, err = engine.Projection(next.champion.hashes); err != nil {
+				return err
+			}
+			if err := s.stateRevision(l, next); err != nil {
 				return err
 			}
 		}

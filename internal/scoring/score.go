@@ -157,15 +157,30 @@ func (s *Scorer) appendEvent(l *lane, k idKey, ev *features.Event, ordinals []ui
 }
 
 // answer asks the champion and the policy. It cannot fail: what goes wrong becomes the declared fallback.
-func (s *Scorer) answer(l *lane, ev *features.Event, o observation) *Decision {
+func (s *Scorer) answer(l *lane, ev *features.Event, o observation) (d *Decision) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.metrics.panics.Inc()
+			s.opts.Logger.Error("panic while deciding", "event_type", l.typ.Name, "event_id", ev.ID, "panic", p, "stack", string(debug.Stack()))
+			d = l.undecided(ev, s.log.ID(), o)
+			d.Verdict, d.Cause = l.typ.Policy.Fallback(), fmt.Sprintf("deciding failed: %v", p)
+			d.Flags = append(d.Flags, FlagFallback)
+		}
+	}()
+	d = l.undecided(ev, s.log.ID(), o)
+	s.judge(&l.typ, o.serving, ev, o.all, o.row, o.err, d)
+	return d
+}
+
+// undecided is the decision before anyone was asked.
+func (l *lane) undecided(ev *features.Event, logID string, o observation) *Decision {
 	d := &Decision{
-		EventType: l.typ.Name, EventID: ev.ID, LogID: s.log.ID(), EventSequence: o.sequence, EventTypeHash: l.typ.Hash,
+		EventType: l.typ.Name, EventID: ev.ID, LogID: logID, EventSequence: o.sequence, EventTypeHash: l.typ.Hash,
 		Revision: o.serving.revision, Raw: math.NaN(), Probability: math.NaN(),
 	}
 	if o.err == nil {
 		d.Flags = placeFlags(o.result)
 	}
-	s.judge(&l.typ, o.serving, ev, o.all, o.row, o.err, d)
 	return d
 }
 
@@ -271,7 +286,7 @@ func (s *Scorer) stored(ctx context.Context, l *lane, p place, ev *features.Even
 
 // decisionAt reads a decision record.
 func (s *Scorer) decisionAt(ctx context.Context, sequence uint64) (*Decision, error) {
-	rec, err := s.log.Get(sequence)
+	rec, err := s.get(sequence)
 	if err != nil {
 		return nil, fmt.Errorf("read decision record %d: %w", sequence, err)
 	}

@@ -13,7 +13,7 @@ import (
 type labelsService struct {
 	haechiv1.UnimplementedLabelsServer
 	scorer scorer
-	status func(method string, err error) error
+	guard  *guard
 }
 
 // PutLabel implements haechiv1.LabelsServer.
@@ -38,11 +38,12 @@ func (s *labelsService) PutLabels(ctx context.Context, in *haechiv1.PutLabelsReq
 	out := &haechiv1.PutLabelsResponse{}
 	var last uint64
 	for _, l := range in.Labels {
-		r, err := put1(ctx, sc, l)
+		var r *haechiv1.PutLabelResponse
+		err := s.guard.item("PutLabels", l, func() (err error) { r, err = put1(ctx, sc, l); return err })
 		if err == nil {
 			last = max(last, r.Sequence.Number)
 		}
-		out.Items = append(out.Items, &haechiv1.PutLabelsResponse_Item{Status: status.Convert(s.status("PutLabels", err)).Proto(), Result: r})
+		out.Items = append(out.Items, &haechiv1.PutLabelsResponse_Item{Status: status.Convert(err).Proto(), Result: r})
 	}
 	return out, sc.WaitDurable(ctx, last)
 }

@@ -190,6 +190,9 @@ func (s *modelsService) PromoteModel(ctx context.Context, in *haechiv1.PromoteMo
 	if err != nil {
 		return nil, err
 	}
+	if _, err := s.registry.Model(ctx, v.Digest); err != nil { // what cannot be loaded is not made champion
+		return nil, err
+	}
 	head, err := s.registry.Head(ctx, v.EventType)
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return nil, err

@@ -16,7 +16,7 @@ type scorer func() (*scoring.Scorer, error)
 type scoringService struct {
 	haechiv1.UnimplementedScoringServer
 	scorer scorer
-	status func(method string, err error) error
+	guard  *guard
 }
 
 // Score implements haechiv1.ScoringServer.
@@ -69,10 +69,9 @@ func (s *scoringService) ScoreBatch(ctx context.Context, in *haechiv1.ScoreBatch
 			for _, j := range before {
 				<-done[j]
 			}
-			d, err := s.score(ctx, ev, in.Options)
-			item := &haechiv1.ScoreBatchResponse_Item{Decision: d}
-			item.Status = status.Convert(s.status("ScoreBatch", err)).Proto()
-			out.Items[i] = item
+			var d *haechiv1.Decision
+			err := s.guard.item("ScoreBatch", ev, func() (err error) { d, err = s.score(ctx, ev, in.Options); return err })
+			out.Items[i] = &haechiv1.ScoreBatchResponse_Item{Decision: d, Status: status.Convert(err).Proto()}
 		}()
 	}
 	wg.Wait()

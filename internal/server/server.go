@@ -64,9 +64,8 @@ func New(o Options) (*Server, error) {
 			grpc.NumStreamWorkers(0), grpc.ReadBufferSize(64<<10), grpc.WriteBufferSize(64<<10)),
 		health: health.NewServer(), memory: bufconn.Listen(1 << 20), options: o,
 	}
-	itemStatus := func(method string, err error) error { return toStatus(o.Logger, method, err) }
-	haechiv1.RegisterScoringServer(s.grpc, &scoringService{scorer: o.Scorer, status: itemStatus})
-	haechiv1.RegisterLabelsServer(s.grpc, &labelsService{scorer: o.Scorer, status: itemStatus})
+	haechiv1.RegisterScoringServer(s.grpc, &scoringService{scorer: o.Scorer, guard: g})
+	haechiv1.RegisterLabelsServer(s.grpc, &labelsService{scorer: o.Scorer, guard: g})
 	haechiv1.RegisterDecisionsServer(s.grpc, &decisionsService{scorer: o.Scorer})
 	haechiv1.RegisterModelsServer(s.grpc, &modelsService{registry: o.Registry, applier: o.Applier, importer: o.Models})
 	haechiv1.RegisterRetrainsServer(s.grpc, &retrainsService{runner: o.Retrain, runs: o.Runs})
