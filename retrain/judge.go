@@ -18,6 +18,7 @@ type Report struct {
 	Test       evaluate.Report      `json:"test"`
 	Thresholds map[string]Threshold `json:"thresholds"`
 	Version    string               `json:"version"`
+	Early      int                  `json:"test_events_too_young,omitempty"` // counted as legitimate although no label could be known by AsOf
 }
 
 // Threshold is a raw score from which on something happens, and how it was found. It was chosen on the test rows, so what
@@ -64,7 +65,7 @@ func Judge(ctx context.Context, p *Plan, rows *Rows, trained *Trained, w lightgb
 		in.Amount = nil
 	}
 	p.entities(rows, &in)
-	out.Report = Report{Plan: p, Training: trained, Version: m.Digest()}
+	out.Report = Report{Plan: p, Training: trained, Version: m.Digest(), Early: rows.Early}
 	if out.Report.Thresholds, err = p.thresholds(&in); err != nil {
 		return nil, err
 	}

@@ -63,8 +63,8 @@ func plan(t *EventType, req Request, at Position, threads int) (*Plan, error) {
 	if at.Watermark == 0 {
 		return nil, fmt.Errorf("%w: the log has no event of type %s yet; import history first: haechi import", ErrRequest, t.Name)
 	}
-	if r := t.Policy.Thresholds.Review; r != nil && r.Per != "" {
-		p.AlertEntity = r.Per
+	if err := p.alertEntity(); err != nil {
+		return nil, err
 	}
 	if c := p.Costs; c != nil && (c.FalseDecline.Amount || c.Review.Amount) {
 		return nil, fmt.Errorf("%w: policy.costs of event type %s: only missed_fraud may be the amount; give false_decline and review as numbers", ErrRequest, t.Name)
@@ -81,6 +81,22 @@ func plan(t *EventType, req Request, at Position, threads int) (*Plan, error) {
 		return nil, err
 	}
 	return p, p.exclusion(t, req.ExcludeKnown)
+}
+
+// alertEntity is the kind that a budget counts by, if one does; the evaluation counts by one kind.
+func (p *Plan) alertEntity() error {
+	review, decline := p.Thresholds.Review, p.Thresholds.Decline
+	both := review != nil && decline != nil && review.Per != "" && decline.Per != ""
+	switch {
+	case both && review.Per != decline.Per:
+		return fmt.Errorf("%w: policy.thresholds of event type %s count alerts per %s for review and per %s for decline; name one kind of entity for both",
+			ErrRequest, p.EventType, review.Per, decline.Per)
+	case review != nil && review.Per != "":
+		p.AlertEntity = review.Per
+	case decline != nil && decline.Per != "":
+		p.AlertEntity = decline.Per
+	}
+	return nil
 }
 
 // spans chooses what was not given: the last week whose labels are in for the test, and the training span before it, a

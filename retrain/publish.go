@@ -3,6 +3,7 @@ package retrain
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,23 +34,38 @@ func Publish(ctx context.Context, store Registry, p *Plan, dir, actor string) (s
 	}
 	v.Name = p.EventType + " trained on " + v.Span.From.Format(time.DateOnly) + ".." + v.Span.To.Format(time.DateOnly)
 	v.Features, v.Needs = p.declared()
-	if stored, err := store.Version(ctx, v.Digest); err == nil {
-		return stored.Digest, nil // the same plan gives the same bytes, which are published already
+	_, err = store.Version(ctx, v.Digest)
+	if errors.Is(err, registry.ErrNotFound) { // else the same plan gave the same bytes before, and what was stored with them stands
+		err = store.PutVersion(ctx, v, text)
 	}
-	if err := store.PutVersion(ctx, v, text); err != nil {
+	if err == nil {
+		err = putEvidence(ctx, store, v, dir)
+	}
+	if err != nil {
 		return "", fmt.Errorf("publish: %w", err)
 	}
-	for kind, file := range map[string]string{registry.EvidenceGolden: fileGolden, registry.EvidenceReport: fileReport} {
-		body, err := os.ReadFile(filepath.Join(dir, file))
-		if err != nil {
-			return "", fmt.Errorf("publish: %w", err)
+	return v.Digest, nil
+}
+
+// putEvidence stores the run's evidence of each kind that the version does not have, such as after a crash in between.
+func putEvidence(ctx context.Context, store Registry, v registry.Version, dir string) error {
+	had, err := store.Evidence(ctx, v.Digest)
+	if err != nil {
+		return err
+	}
+	for _, e := range []struct{ kind, file string }{{registry.EvidenceGolden, fileGolden}, {registry.EvidenceReport, fileReport}} {
+		if slices.ContainsFunc(had, func(h registry.Evidence) bool { return h.Kind == e.kind }) {
+			continue
 		}
-		e := registry.Evidence{Version: v.Digest, Kind: kind, Body: json.RawMessage(body), CreatedAt: v.CreatedAt, CreatedBy: actor}
-		if err := store.PutEvidence(ctx, e); err != nil {
-			return "", fmt.Errorf("publish: %w", err)
+		body, err := os.ReadFile(filepath.Join(dir, e.file))
+		if err != nil {
+			return err
+		}
+		if err := store.PutEvidence(ctx, registry.Evidence{Version: v.Digest, Kind: e.kind, Body: body, CreatedAt: v.CreatedAt, CreatedBy: v.CreatedBy}); err != nil {
+			return err
 		}
 	}
-	return v.Digest, nil
+	return nil
 }
 
 // declared splits the plan's definitions into the model's columns and what they need besides.

@@ -24,6 +24,7 @@ type Rows struct {
 	Train    []int              // rows of the training span whose label would be in by LabelsBy, or is
 	Test     []int
 	Immature int     // rows of the training span left out: no label yet and too young to count as legitimate
+	Early    int     // rows of the test span that count as legitimate although no label could be known by AsOf
 	History  History // frauds of all times, for the rule of known entities
 }
 
@@ -224,6 +225,9 @@ func (r *replayer) finish() (*Rows, error) {
 		if at >= 0 {
 			out.Known[at] = r.byStart[i].verdict
 			out.Fraud[at] = r.byEnd[i].verdict == features.Fraud
+			if r.byEnd[i].verdict == 0 && r.plan.Test.has(r.times[i]) && r.times[i]+delay > r.plan.AsOf {
+				out.Early++
+			}
 		}
 	}
 	for i, t := range out.Time {

@@ -80,14 +80,30 @@ func (r *Runner) Recover(ctx context.Context) error {
 			if err := r.put(ctx, run); err != nil {
 				return err
 			}
+			if err := removeRows(filepath.Join(r.opts.Dir, run.ID)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
+// removeRows removes what a run pulled: it is large, and no other run reads it.
+func removeRows(dir string) error {
+	var errs []error
+	for _, name := range []string{fileRows, fileRows + ".part"} {
+		if err := os.Remove(filepath.Join(dir, name)); !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Stop cancels what runs and waits for it.
 func (r *Runner) Stop() {
+	r.mu.Lock() // a run that claimed its place counts in wg already, later ones are refused
 	r.cancel()
+	r.mu.Unlock()
 	r.wg.Wait()
 }
 
@@ -132,9 +148,7 @@ func (r *Runner) Start(ctx context.Context, req Request) (string, error) {
 		r.release(id, live)
 		return "", err
 	}
-	r.wg.Add(1)
 	go func() {
-		defer r.wg.Done()
 		defer r.release(id, live)
 		r.work(runCtx, run, p, live)
 	}()
@@ -163,6 +177,7 @@ func (r *Runner) claim(eventType, id string) (context.Context, *liveRun, error) 
 	ctx, cancel := context.WithCancel(r.ctx)
 	l := &liveRun{eventType: eventType, cancel: cancel, done: make(chan struct{}), changed: make(chan struct{})}
 	r.live[id] = l
+	r.wg.Add(1)
 	return ctx, l, nil
 }
 
@@ -172,6 +187,7 @@ func (r *Runner) release(id string, l *liveRun) {
 	r.mu.Unlock()
 	l.cancel()
 	close(l.done)
+	r.wg.Done()
 }
 
 func (r *Runner) put(ctx context.Context, run registry.Run) error {
@@ -215,8 +231,8 @@ func (r *Runner) steps(ctx context.Context, run registry.Run, p *Plan, tell func
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", nil, err
 	}
-	rows := filepath.Join(dir, fileRows)
-	pulled, err := Pull(ctx, r.opts.Source, p, rows, tell)
+	defer func() { err = errors.Join(err, removeRows(dir)) }()
+	pulled, err := Pull(ctx, r.opts.Source, p, filepath.Join(dir, fileRows), tell)
 	if err != nil {
 		return "", nil, err
 	}
@@ -229,9 +245,6 @@ func (r *Runner) steps(ctx context.Context, run registry.Run, p *Plan, tell func
 		return "", nil, err
 	}
 	if err := r.child(ctx, dir, tell); err != nil {
-		return "", nil, err
-	}
-	if err := os.Remove(rows); err != nil {
 		return "", nil, err
 	}
 	tell(Progress{Step: "publish"})
@@ -275,7 +288,9 @@ func (r *Runner) child(ctx context.Context, dir string, tell func(Progress)) err
 			tell(p)
 		}
 	}
-	err = errors.Join(lines.Err(), cmd.Wait())
+	err = lines.Err()
+	_, _ = io.Copy(io.Discard, out) // after a line that is too long: nobody must wait for a full pipe
+	err = errors.Join(err, cmd.Wait())
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

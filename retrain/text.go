@@ -32,6 +32,11 @@ func (r Report) Text() string {
 		}
 	}
 	line("")
+	if r.Early > 0 {
+		line("careful        %d of the test events count as legitimate although their labels could not be in by %s:", r.Early, dateTime(p.AsOf))
+		line("               precision and recall below are too low, and thresholds chosen from them wrong; end the test earlier")
+		line("")
+	}
 	b.WriteString(r.Test.Text())
 	return b.String()
 }
