@@ -79,7 +79,7 @@ func testRunsRefused(t *testing.T, p Place) {
 		other := r
 		c.change(&other)
 		require.ErrorIs(t, s.PutRun(ctx, other), c.want, name)
-		if c.want == registry.ErrImmutable {
+		if errors.Is(c.want, registry.ErrImmutable) {
 			require.ErrorIs(t, s.UpdateRun(ctx, registry.RunRunning, other), c.want, name)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 
 // testVersion is the n-th version, its model large enough to be killed in the middle of.
 func testVersion(n int) (registry.Version, []byte) {
-	model := []byte("tree " + strconv.Itoa(n) + "\n" + strings.Repeat("0123456789abcde\n", 1<<15))
+	model := []byte("tree " + strconv.Itoa(n) + "\n" + strings.Repeat("0123456789abcde\n", 1<<13))
 	return registry.Version{
 		Digest: registry.Digest(model), EventType: "card_payment", Name: strconv.Itoa(n), Source: registry.SourceImport,
 		CreatedAt: time.UnixMicro(int64(n)), Verified: registry.Unverified,
@@ -68,7 +69,7 @@ func child(dir string) error {
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	put, assigned := -1, uint64(0)
-	for round := range 8 {
+	for round := range 6 {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), childFolder+"="+dir)
 		cmd.Stderr = os.Stderr
@@ -133,6 +134,26 @@ func TestOrphans(t *testing.T) {
 	got, err := s.Model(t.Context(), v.Digest)
 	require.NoError(t, err)
 	require.Equal(t, model, got)
+}
+
+// A file is replaced, never written over: who reads the old one meanwhile reads it to its end.
+func TestReplacedNotOverwritten(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	defer func() { require.NoError(t, s.Close()) }()
+	v, model := testVersion(1)
+	path := filepath.Join(dir, "artifacts", v.Digest+".txt")
+	require.NoError(t, os.WriteFile(path, []byte("damaged"), 0o600))
+	reader, err := os.Open(path)
+	require.NoError(t, err)
+	require.NoError(t, s.PutVersion(t.Context(), v, model))
+	old, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	require.NoError(t, reader.Close())
+	require.Equal(t, "damaged", string(old))
+	names, err := os.ReadDir(filepath.Join(dir, "artifacts"))
+	require.NoError(t, err)
+	require.Len(t, names, 1, "nothing is left beside it")
 }
 
 // Another process's assignments are seen by one that waits.
