@@ -24,7 +24,7 @@ const (
 
 // target is where a command without DIR finds the services.
 type target struct {
-	Project string `default:"." placeholder:"DIR" help:"Project folder."`
+	Project string `default:"." placeholder:"DIR" help:"Project folder; . when not given."`
 	Addr    string `placeholder:"HOST:PORT" help:"Talk to the server at this gRPC address; the project folder is not read then."`
 }
 

@@ -15,8 +15,8 @@ import (
 type importCommand struct {
 	Dir       string            `arg:"" help:"Project folder."`
 	EventType string            `required:"" placeholder:"TYPE" help:"Event type of the files."`
-	Events    files             `placeholder:"FILE" help:"Files of events: .csv, .csv.gz or .parquet."`
-	Labels    files             `placeholder:"FILE" help:"Files of labels."`
+	Events    files             `placeholder:"FILE" help:"Files of events: .csv, .csv.gz or .parquet; all names up to the next flag."`
+	Labels    files             `placeholder:"FILE" help:"Files of labels, likewise."`
 	Lookup    map[string]string `placeholder:"NAME=FILE" help:"File of a lookup; by default the one that the event type names, beside the events."`
 }
 

@@ -20,7 +20,7 @@ import (
 type scoreCommand struct {
 	target
 	Features bool `help:"Also write the model's row."`
-	InFlight int  `default:"64" placeholder:"N" help:"Events under way at once. Two that share an entity are judged in the order of the lines."`
+	InFlight int  `default:"64" placeholder:"N" help:"Events under way at once, 64 when not given. Two that share an entity are judged in the order of the lines."`
 }
 
 // Run reads events, a JSON object a line, and writes a decision or an error for each, in the order of the lines.
