@@ -155,10 +155,18 @@ func (p *Plan) threshold(name string, spec *policy.ThresholdSpec, in *evaluate.I
 		choice, err = evaluate.ThresholdForPrecision(in.Fraud, in.Raw, spec.PrecisionAtLeast)
 	}
 	if errors.Is(err, evaluate.ErrNoThreshold) {
-		return Threshold{Problem: err.Error()}, nil
+		return Threshold{Problem: unreached(spec)}, nil
 	}
 	if err != nil {
 		return Threshold{}, err
 	}
 	return Threshold{Raw: &choice.Threshold, Achieved: &choice}, nil
+}
+
+// unreached says in words what no score does.
+func unreached(spec *policy.ThresholdSpec) string {
+	if spec.AlertsPerDay > 0 {
+		return fmt.Sprintf("even the events of the highest score alone are more than %g alerts a day", spec.AlertsPerDay)
+	}
+	return fmt.Sprintf("from no score on is a share of %g fraud", spec.PrecisionAtLeast)
 }
