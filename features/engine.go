@@ -31,6 +31,9 @@ type Result struct {
 	Placement
 	Complete bool // every window reaches back as far as it is long
 	Degraded bool // the cap dropped events that a window may have held
+
+	time int64
+	gaps []gap // what Within needs of entities that do not hold all of their history; most do
 }
 
 // Engine holds the state of one event type and computes its features. All methods may be called from any goroutine.
@@ -154,7 +157,7 @@ func (e *Engine) Observe(ev *Event, vector []float64, commit Commit) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{Placement: placement, Complete: e.reach == 0 || ev.Time-e.reach >= placement.Since}
+	result := Result{Placement: placement, Complete: e.reach == 0 || ev.Time-e.reach >= placement.Since, time: ev.Time}
 	if vector != nil {
 		e.read(ev, s, vector, &result)
 	}

@@ -85,6 +85,7 @@ func TestEngineEqualsOracle(t *testing.T) {
 		names, specs, defs := randomSpecs(t)
 		engine := rapidEngine(t, schema, names, specs, 16)
 		single := rapidEngine(t, schema, names[:1], specs, 1)
+		all := features.NewScope(schema, engine.Definitions()...)
 		o := &oracle{schema: schema, labels: map[uint64][]features.Label{}}
 		var clock features.Clock
 		var sequence uint64
@@ -120,8 +121,12 @@ func TestEngineEqualsOracle(t *testing.T) {
 			commit := func([]uint64) (features.Placement, error) { return p, nil }
 			got, err := engine.Observe(&ev, vector, commit)
 			require.NoError(t, err)
-			_, err = single.Observe(&ev, alone, commit)
+			first, err := single.Observe(&ev, alone, commit)
 			require.NoError(t, err)
+			complete, degraded := got.Within(all)
+			require.Equal(t, []bool{got.Complete, got.Degraded}, []bool{complete, degraded}, "of all definitions")
+			complete, degraded = got.Within(features.NewScope(schema, engine.Definitions()[:1]...))
+			require.Equal(t, []bool{first.Complete, first.Degraded}, []bool{complete, degraded}, "flags do not depend on what else is computed")
 			for i := range defs {
 				require.True(t, same(defs[i], vector[i], want.vector[i]), "%s %+v is %v, want %v", defs[i].name, defs[i].spec, vector[i], want.vector[i])
 			}

@@ -17,7 +17,7 @@ func (e *Engine) read(ev *Event, s *scratch, vector []float64, result *Result) {
 			h = &e.blanks[kind]
 		}
 		q := query{l: l, h: h, ev: ev, windows: s.bounds[:len(l.windows)], lateness: e.schema.AllowedLateness}
-		q.bound(result)
+		q.bound(kind, result)
 		for i := range l.readings {
 			vector[l.readings[i].out] = q.answer(&l.readings[i])
 		}
@@ -41,7 +41,7 @@ type query struct {
 
 // bound finds the entries of every window. What is older than a window of an event just within allowed lateness of the entity's newest is gone: no
 // window sees it, whether its rows are dropped yet or not.
-func (q *query) bound(result *Result) {
+func (q *query) bound(kind int, result *Result) {
 	if q.l.stride == 0 {
 		return
 	}
@@ -54,6 +54,9 @@ func (q *query) bound(result *Result) {
 		result.Complete = false
 	} else if q.last = h.upTo(q.l.stride, t); q.last == 0 && h.capped != never {
 		result.Degraded = true
+	}
+	if t < oldest || h.capped != never {
+		result.gaps = append(result.gaps, q.gap(kind, oldest))
 	}
 	h.remember(q.l)
 	for i := range q.windows {
@@ -68,6 +71,16 @@ func (q *query) bound(result *Result) {
 			h.labels.count(t, b)
 		}
 	}
+}
+
+// gap tells what the history does not hold; oldest is the earliest time at which it can be asked.
+func (q *query) gap(kind int, oldest int64) gap {
+	g := gap{kind: kind, late: q.ev.Time < oldest, reach: math.MaxInt64}
+	if q.h.capped != never {
+		g.last = !g.late && q.last == 0
+		g.reach = max(q.ev.Time, oldest) - q.h.capped
+	}
+	return g
 }
 
 // search finds a window's entries, from where they were last time if that is known.
