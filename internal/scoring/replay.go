@@ -38,7 +38,7 @@ func (s *Scorer) Replay(ctx context.Context, eventType, eventID string) (*Replay
 		return nil, fmt.Errorf("event %s/%s: %w", l.typ.Name, eventID, ErrNotFound)
 	}
 	if p.decision == 0 {
-		return nil, ErrImported
+		return nil, fmt.Errorf("event %s/%s: %w", l.typ.Name, eventID, ErrNoDecision)
 	}
 	if err := s.wait(ctx, p.decision); err != nil {
 		return nil, err

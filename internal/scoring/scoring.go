@@ -66,6 +66,7 @@ var (
 	ErrNotFound         = errors.New("not found")
 	ErrUnknownEventType = errors.New("unknown event type")
 	ErrImported         = errors.New("this event was imported as history and has no decision; use another id to have an event scored")
+	ErrNoDecision       = errors.New("was imported as history, so there is no decision to replay")
 	ErrTooManyWaiting   = errors.New("too many labels wait for events that were never seen; check the event ids of the label source")
 	ErrOlderThanHistory = errors.New("older than the history in this log reaches back in order; import into a new project and use its data folder")
 	ErrWithoutFeatures  = errors.New("this process keeps no feature state and cannot score")

@@ -49,7 +49,7 @@ func codeOf(err error) codes.Code {
 		return codes.InvalidArgument
 	case errors.Is(err, registry.ErrConflict), errors.Is(err, retrain.ErrBusy):
 		return codes.Aborted
-	case errors.Is(err, ingest.ErrTooOld), errors.Is(err, scoring.ErrOlderThanHistory), errors.Is(err, scoring.ErrWithoutFeatures), errors.Is(err, ErrUnavailable):
+	case errors.Is(err, ingest.ErrTooOld), errors.Is(err, scoring.ErrOlderThanHistory), errors.Is(err, scoring.ErrNoDecision), errors.Is(err, scoring.ErrWithoutFeatures), errors.Is(err, ErrUnavailable):
 		return codes.FailedPrecondition
 	case errors.Is(err, registry.ErrDigest), errors.Is(err, eventlog.ErrCorrupt):
 		return codes.DataLoss
