@@ -93,7 +93,7 @@ func (s *Scorer) load(ctx context.Context, digest string) (*loaded, error) {
 	if m.Features() != len(version.Features) {
 		return nil, fmt.Errorf("version %s declares %d features, its model has %d columns", digest, len(version.Features), m.Features())
 	}
-	if err := s.verify(ctx, digest, m); err != nil {
+	if err := s.verify(ctx, &version, m); err != nil {
 		return nil, err
 	}
 	v := &loaded{version: version, model: m}
@@ -116,7 +116,8 @@ func (s *Scorer) load(ctx context.Context, digest string) (*loaded, error) {
 }
 
 // verify holds the model against the scores that LightGBM's own library gave to its golden rows.
-func (s *Scorer) verify(ctx context.Context, digest string, m *model.Model) error {
+func (s *Scorer) verify(ctx context.Context, v *registry.Version, m *model.Model) error {
+	digest, verified := v.Digest, false
 	all, err := s.opts.Registry.Evidence(ctx, digest)
 	if err != nil {
 		return fmt.Errorf("evidence of version %s: %w", digest, err)
@@ -132,6 +133,10 @@ func (s *Scorer) verify(ctx context.Context, digest string, m *model.Model) erro
 		if err := m.Verify(g); err != nil {
 			return fmt.Errorf("version %s is not served: %w", digest, err)
 		}
+		verified = true
+	}
+	if !verified && v.Verified == registry.VerifiedByLightGBM {
+		return fmt.Errorf("version %s is not served: it says that LightGBM verified it, and has no golden rows to show for it; train or import it again", digest)
 	}
 	return nil
 }
