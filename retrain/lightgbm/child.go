@@ -156,16 +156,16 @@ func (c *child) rounds(api *capi, req *request, booster uintptr, validated bool)
 }
 
 // evaluate gives the one metric on the validation rows.
-func (api *capi) evaluate(booster uintptr) (float64, error) {
+func (c *capi) evaluate(booster uintptr) (float64, error) {
 	var n int32
-	if err := api.check("LGBM_BoosterGetEvalCounts", api.boosterEvalN(booster, &n)); err != nil {
+	if err := c.check("LGBM_BoosterGetEvalCounts", c.boosterEvalN(booster, &n)); err != nil {
 		return 0, err
 	}
 	if n != 1 {
 		return 0, &apiError{"LGBM_BoosterGetEvalCounts", fmt.Sprintf("%d metrics, one was asked for", n)}
 	}
 	var value float64
-	if err := api.check("LGBM_BoosterGetEval", api.boosterEval(booster, validIndex, &n, &value)); err != nil {
+	if err := c.check("LGBM_BoosterGetEval", c.boosterEval(booster, validIndex, &n, &value)); err != nil {
 		return 0, err
 	}
 	if math.IsNaN(value) || math.IsInf(value, 0) {
