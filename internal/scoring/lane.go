@@ -55,11 +55,13 @@ type loaded struct {
 	version     registry.Version
 	model       *model.Model
 	definitions []features.Definition // features, then what they need
+	scope       *features.Scope       // of them
 	hashes      []string              // of the model's row, in its order
 	names       []string
 }
 
 func newLane(t EventType) *lane {
+	t.scope = features.NewScope(&t.Schema, t.Definitions...)
 	l := &lane{typ: t}
 	l.serving.Store(&serving{cause: "no champion has been promoted"})
 	return l
@@ -111,6 +113,11 @@ func (s *Scorer) load(ctx context.Context, digest string) (*loaded, error) {
 		}
 		v.definitions = append(v.definitions, d)
 	}
+	l, err := s.lane(version.EventType)
+	if err != nil {
+		return nil, fmt.Errorf("version %s: %w", digest, err)
+	}
+	v.scope = features.NewScope(&l.typ.Schema, v.definitions...)
 	s.versions[digest] = v
 	return v, nil
 }

@@ -175,6 +175,7 @@ func (s *Scorer) newReplay(ctx context.Context, l *lane, digests map[string]bool
 				return nil, fmt.Errorf("event-type document %x, in force earlier: %w", stated.Hash, err)
 			}
 		}
+		t.scope = features.NewScope(&l.typ.Schema, t.Definitions...) // the engine's entities stand as in the schema in force
 		r.documents[stated.Index] = t
 		versions = append(versions, &loaded{definitions: t.Definitions})
 	}
@@ -267,24 +268,21 @@ func (r *replay) decision(sequence uint64, rec *logv1.Decision) error {
 // again decides an event under the document and the version that the logged decision names.
 func (r *replay) again(h *held, index uint32, logged *Decision) *Decision {
 	t := r.documents[index]
-	sv := &serving{revision: logged.Revision, cause: logged.Cause}
+	o := observation{result: h.result, serving: &serving{revision: logged.Revision, cause: logged.Cause}, all: make([]float64, len(t.Definitions))}
 	d := &Decision{
 		EventType: t.Name, EventID: logged.EventID, LogID: logged.LogID, Sequence: logged.Sequence, EventSequence: logged.EventSequence,
 		EventTypeHash: t.Hash, Revision: logged.Revision, Raw: math.NaN(), Probability: math.NaN(), Decided: logged.Decided,
 	}
-	var row []float64
 	if v := r.versions[logged.ModelVersion]; v != nil {
-		sv.champion = v
+		o.serving.champion = v
 		for _, at := range r.rows[logged.ModelVersion] {
-			row = append(row, h.vector[at])
+			o.row = append(o.row, h.vector[at])
 		}
 	}
-	all := make([]float64, len(t.Definitions))
 	for i, at := range r.prefix[index] {
-		all[i] = h.vector[at]
+		o.all[i] = h.vector[at]
 	}
-	d.Flags = placeFlags(h.result)
-	r.s.judge(&t, sv, h.under(&t.Schema), all, row, nil, d)
+	r.s.judge(&t, h.under(&t.Schema), &o, d)
 	if slices.Contains(logged.Flags, FlagRecovered) {
 		d.Flags = append(d.Flags, FlagRecovered)
 	}

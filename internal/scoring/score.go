@@ -164,62 +164,70 @@ func (s *Scorer) answer(l *lane, ev *features.Event, o observation) (d *Decision
 			s.opts.Logger.Error("panic while deciding", "event_type", l.typ.Name, "event_id", ev.ID, "panic", p, "stack", string(debug.Stack()))
 			d = l.undecided(ev, s.log.ID(), o)
 			d.Verdict, d.Cause = l.typ.Policy.Fallback(), fmt.Sprintf("deciding failed: %v", p)
+			if o.err == nil {
+				d.Flags = placeFlags(&o.result, l.typ.scope)
+			}
 			d.Flags = append(d.Flags, FlagFallback)
 		}
 	}()
 	d = l.undecided(ev, s.log.ID(), o)
-	s.judge(&l.typ, o.serving, ev, o.all, o.row, o.err, d)
+	s.judge(&l.typ, ev, &o, d)
 	return d
 }
 
 // undecided is the decision before anyone was asked.
 func (l *lane) undecided(ev *features.Event, logID string, o observation) *Decision {
-	d := &Decision{
+	return &Decision{
 		EventType: l.typ.Name, EventID: ev.ID, LogID: logID, EventSequence: o.sequence, EventTypeHash: l.typ.Hash,
 		Revision: o.serving.revision, Raw: math.NaN(), Probability: math.NaN(),
 	}
-	if o.err == nil {
-		d.Flags = placeFlags(o.result)
-	}
-	return d
 }
 
-// placeFlags says what the event's place in time and in its histories means for its features.
-func placeFlags(r features.Result) []string {
+// placeFlags says what the event's place in time and in its histories means for the features in scope: those of the event
+// type and of the version that decided. What else the engine computes, now or in replay, has no say.
+func placeFlags(r *features.Result, scopes ...*features.Scope) []string {
+	complete, degraded := true, false
+	for _, s := range scopes {
+		whole, lacks := r.Within(s)
+		complete, degraded = complete && whole, degraded || lacks
+	}
 	var flags []string
 	if r.Outcome == features.LateDropped {
 		flags = append(flags, FlagLate)
 	}
-	if r.Degraded {
+	if degraded {
 		flags = append(flags, FlagDegraded)
 	}
-	if !r.Complete {
+	if !complete {
 		flags = append(flags, FlagWindowIncomplete)
 	}
 	return flags
 }
 
 // judge fills in the score, the verdict and the reasons: the same for a live event, at recovery and in replay.
-func (s *Scorer) judge(t *EventType, sv *serving, ev *features.Event, all, row []float64, failed error, d *Decision) {
-	in := policy.Input{Event: ev}
+func (s *Scorer) judge(t *EventType, ev *features.Event, o *observation, d *Decision) {
+	in, sv := policy.Input{Event: ev}, o.serving
+	scopes := []*features.Scope{t.scope}
 	switch {
-	case failed != nil:
-		d.Cause = failed.Error()
+	case o.err != nil:
+		d.Cause = o.err.Error()
 	case sv.champion == nil:
 		d.Cause = sv.cause
 	default:
-		raw, err := predict(sv.champion, row)
+		raw, err := predict(sv.champion, o.row)
 		if err != nil {
 			d.Cause = err.Error()
 			break
 		}
-		d.ModelVersion, d.FeatureNames, d.Vector = sv.champion.version.Digest, sv.champion.names, row
+		d.ModelVersion, d.FeatureNames, d.Vector = sv.champion.version.Digest, sv.champion.names, o.row
 		d.Raw, d.Probability = raw, sv.champion.model.Probability(raw)
 		in.HasModel, in.Raw, in.Probability = true, raw, d.Probability
 		in.Thresholds = policy.Thresholds{Review: sv.champion.version.Thresholds.Review, Decline: sv.champion.version.Thresholds.Decline}
+		scopes = append(scopes, sv.champion.scope)
 	}
-	if failed == nil {
-		in.Vector = all[:len(t.Definitions)]
+	if o.err == nil {
+		in.Vector = o.all[:len(t.Definitions)]
+		d.Flags = placeFlags(&o.result, scopes...)
 	}
 	out := t.Policy.Decide(in)
 	d.Verdict = out.Decision

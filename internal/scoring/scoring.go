@@ -32,6 +32,8 @@ type EventType struct {
 	Definitions []features.Definition
 	Policy      *policy.Policy // compiled against Schema and Definitions, in their order
 	LabelKinds  []string       // kinds that a label may have
+
+	scope *features.Scope // of Definitions
 }
 
 // Registry is what the decision path reads of the registry.
