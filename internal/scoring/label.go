@@ -177,7 +177,7 @@ func (s *Scorer) labelAwaited(l *lane, k idKey, eventID string, st LabelStatemen
 	return LabelResult{Sequence: label.Sequence, Added: true, Waiting: true}, true, nil
 }
 
-// Labels gives every statement about an event, in log order; ErrNotFound when neither event nor label is known.
+// Labels gives every statement about an event, in log order, when they are on disk; ErrNotFound when neither event nor label is known.
 func (s *Scorer) Labels(ctx context.Context, eventType, eventID string) ([]LoggedLabel, error) {
 	l, err := s.lane(eventType)
 	if err != nil {
@@ -191,6 +191,11 @@ func (s *Scorer) Labels(ctx context.Context, eventType, eventID string) ([]Logge
 	sequences := s.ids.labelsOf(k)
 	if !known && len(sequences) == 0 {
 		return nil, fmt.Errorf("event %s/%s: %w", l.typ.Name, eventID, ErrNotFound)
+	}
+	if n := len(sequences); n > 0 {
+		if err := s.wait(ctx, sequences[n-1]); err != nil {
+			return nil, err
+		}
 	}
 	out := make([]LoggedLabel, 0, len(sequences))
 	for _, sequence := range sequences {

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/haechi-fraud/haechi/features"
+	"github.com/haechi-fraud/haechi/internal/eventlog"
 	"github.com/haechi-fraud/haechi/model"
 	"github.com/haechi-fraud/haechi/registry"
 
@@ -34,6 +36,24 @@ type lane struct {
 	changing sync.Mutex
 	serving  atomic.Pointer[serving]
 	applied  applied
+	refused  refusal
+}
+
+// refusal is the last revision that could not be brought into service.
+type refusal struct {
+	revision uint64
+	at       time.Time
+	err      error
+}
+
+// retryRefused is how long a champion that could not be served is left alone: reading it again costs its verification.
+const retryRefused = 10 * time.Second
+
+// refuse notes that a revision could not be brought into service.
+func (s *Scorer) refuse(l *lane, revision uint64, err error) error {
+	s.metrics.refused.WithLabelValues(l.typ.Name).Inc()
+	l.refused = refusal{revision, time.Now(), err}
+	return err
 }
 
 // applied is the last revision that the log says was brought into service.
@@ -185,7 +205,8 @@ func (s *Scorer) champion(ctx context.Context, eventType string) (revision uint6
 }
 
 // Apply brings the assignments that are in force in the registry into service. Requests go on meanwhile with what was in
-// force before. When the champion cannot be served the previous one stays, and the error says why.
+// force before. When the champion cannot be served the previous one stays (at start, the declared fallback), the error says
+// why, and after a while it is tried again.
 func (s *Scorer) Apply(ctx context.Context, eventType string) error {
 	l, err := s.lane(eventType)
 	if err != nil {
@@ -198,17 +219,29 @@ func (s *Scorer) Apply(ctx context.Context, eventType string) error {
 		return fmt.Errorf("assignments of %s: %w", l.typ.Name, err)
 	}
 	now := l.serving.Load()
-	if revision == now.revision {
+	refused := revision == l.refused.revision && l.refused.err != nil
+	if revision == now.revision && !refused {
 		return nil
+	}
+	if refused && time.Since(l.refused.at) < retryRefused {
+		return l.refused.err
 	}
 	next := &serving{revision: revision, cause: "no champion has been promoted"}
 	if digest != "" {
 		if next.champion, err = s.load(ctx, digest); err != nil {
-			s.metrics.refused.WithLabelValues(l.typ.Name).Inc()
-			return fmt.Errorf("champion of %s: %w", l.typ.Name, err)
+			err = fmt.Errorf("champion of %s: %w", l.typ.Name, err)
 		}
 	}
-	return s.install(ctx, l, next)
+	if err == nil {
+		err = s.install(ctx, l, next)
+	}
+	switch {
+	case err == nil:
+		l.refused = refusal{}
+	case ctx.Err() == nil && !errors.Is(err, eventlog.ErrOverloaded): // else the next call may well do it
+		return s.refuse(l, revision, err)
+	}
+	return err
 }
 
 // install puts a serving into service, with an engine that computes all it needs.

@@ -88,20 +88,21 @@ func (s *Scorer) champions(ctx context.Context) error {
 			return fmt.Errorf("assignments of %s: %w", name, err)
 		}
 		next.revision = revision
+		var engine *features.Engine
 		if digest != "" {
-			if next.champion, err = s.load(ctx, digest); err != nil {
-				s.metrics.refused.WithLabelValues(name).Inc()
+			if next.champion, err = s.load(ctx, digest); err == nil {
+				engine, err = s.engineFor(l, next.champion)
+			}
+			if err != nil {
 				s.opts.Logger.Error("the champion cannot be served, the declared fallback answers", "event_type", name, "error", err)
-				next.cause = err.Error()
+				next.champion, next.cause = nil, err.Error()
+				_ = s.refuse(l, revision, err)
 			}
 		}
-		definitions := union(&l.typ, next.champion)
-		if s.opts.WithoutFeatures {
-			definitions = nil
-		}
-		engine, err := features.NewEngine(&l.typ.Schema, definitions, features.EngineOptions{})
-		if err != nil {
-			return fmt.Errorf("features of %s: %w", name, err)
+		if engine == nil {
+			if engine, err = s.engineFor(l, nil); err != nil {
+				return fmt.Errorf("features of %s: %w", name, err)
+			}
 		}
 		l.use(engine)
 		if next.champion != nil && !s.opts.WithoutFeatures {
@@ -115,6 +116,14 @@ func (s *Scorer) champions(ctx context.Context) error {
 		l.serving.Store(next)
 	}
 	return nil
+}
+
+// engineFor makes an empty engine that computes what the lane and the version need.
+func (s *Scorer) engineFor(l *lane, v *loaded) (*features.Engine, error) {
+	if s.opts.WithoutFeatures {
+		return features.NewEngine(&l.typ.Schema, nil, features.EngineOptions{})
+	}
+	return features.NewEngine(&l.typ.Schema, union(&l.typ, v), features.EngineOptions{})
 }
 
 // histories feeds the engines and decides what was left undecided.

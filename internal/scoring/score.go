@@ -262,15 +262,18 @@ func (s *Scorer) appendDecision(index uint32, d *Decision) (uint64, error) {
 		if !errors.Is(err, eventlog.ErrOverloaded) {
 			return sequence, err
 		}
-		// The buffer drains with the next group commit; wait for what is in it.
-		if err := s.log.Wait(context.Background(), d.EventSequence); err != nil {
+		// The buffer drains with the next group commit; wait for all that is in it.
+		if err := s.log.Wait(context.Background(), s.log.Last()); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// stored gives the decision of an id that is known already.
+// stored gives the decision of an id that is known already. No answer, a conflict neither, speaks of what is not on disk.
 func (s *Scorer) stored(ctx context.Context, l *lane, p place, ev *features.Event) (*Decision, error) {
+	if err := s.wait(ctx, max(p.event, p.decision)); err != nil {
+		return nil, err
+	}
 	rec, lay, err := s.loggedEvent(p.event)
 	if err != nil {
 		return nil, err
@@ -285,9 +288,6 @@ func (s *Scorer) stored(ctx context.Context, l *lane, p place, ev *features.Even
 			return nil, ErrImported
 		}
 		return nil, fmt.Errorf("the decision of %s/%s could not be written: %w", l.typ.Name, ev.ID, eventlog.ErrPoisoned)
-	}
-	if err := s.wait(ctx, p.decision); err != nil {
-		return nil, err
 	}
 	return s.decisionAt(ctx, p.decision)
 }
