@@ -44,7 +44,7 @@ func parseTree(s section, features int) (tree, error) {
 	if err != nil || leaves < 1 {
 		return t, fmt.Errorf("num_leaves %q is not a positive number", shorten(s.fields["num_leaves"]))
 	}
-	if t.leaf, err = floats(s, "leaf_value", leaves); err != nil {
+	if t.leaf, err = floats(s, "leaf_value", leaves, false); err != nil {
 		return t, err
 	}
 	categories, err := strconv.Atoi(s.fields["num_cat"])
@@ -65,7 +65,7 @@ func parseTree(s section, features int) (tree, error) {
 
 func (t *tree) readNodes(s section, nodes, categories int) error {
 	var err error
-	if t.threshold, err = floats(s, "threshold", nodes); err != nil {
+	if t.threshold, err = floats(s, "threshold", nodes, true); err != nil {
 		return err
 	}
 	if t.feature, err = ints(s, "split_feature", nodes); err != nil {
@@ -173,8 +173,9 @@ func (t *tree) checkShape() error {
 	return nil
 }
 
-// floats reads a list of n finite numbers.
-func floats(s section, key string, n int) ([]float64, error) {
+// floats reads a list of n numbers. A threshold may be plus infinity, which is how LightGBM writes the split of all that is
+// there from what is missing; nothing else may be infinite.
+func floats(s section, key string, n int, threshold bool) ([]float64, error) {
 	words := strings.Fields(s.fields[key])
 	if len(words) != n {
 		return nil, fmt.Errorf("%s has %d values, %d are needed", key, len(words), n)
@@ -182,7 +183,7 @@ func floats(s section, key string, n int) ([]float64, error) {
 	values := make([]float64, n)
 	for i, word := range words {
 		v, err := strconv.ParseFloat(word, 64)
-		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		if err != nil || math.IsNaN(v) || math.IsInf(v, -1) || math.IsInf(v, 1) && !threshold {
 			return nil, fmt.Errorf("%s: %q is not a finite number", key, shorten(word))
 		}
 		values[i] = v

@@ -124,6 +124,13 @@ func kinds() map[string]lightgbm.Job {
 		soft.Train.Label[i] = 0.1 + 0.8*soft.Train.Label[i]
 	}
 	leaf := with(job, "min_data_in_leaf", "100000")
+	absent := job
+	absent.Train.Values = append([]float64(nil), job.Train.Values...)
+	for i, label := range job.Train.Label { // that the first column is missing says most
+		if absent.Train.Values[i*job.Train.Columns] = float64(i%50) - 25; label == 1 || i%10 == 0 {
+			absent.Train.Values[i*job.Train.Columns] = math.NaN()
+		}
+	}
 	return map[string]lightgbm.Job{
 		"binary":                    job,
 		"unbalance":                 with(job, "is_unbalance", "true"),
@@ -136,6 +143,7 @@ func kinds() map[string]lightgbm.Job {
 		"categories one by one":     with(job, "max_cat_to_onehot", "100", "min_data_per_group", "5"),
 		"zero as missing":           with(job, "zero_as_missing", "true"),
 		"no missing":                with(job, "use_missing", "false"),
+		"missing against all":       absent,
 		"one leaf":                  leaf,
 		"one leaf, no average":      with(leaf, "boost_from_average", "false"),
 		"no boost from average":     with(job, "boost_from_average", "false"),
@@ -161,6 +169,9 @@ func TestServedScoresAreLightGBMsToTheBit(t *testing.T) {
 	for name, job := range kinds() {
 		t.Run(name, func(t *testing.T) {
 			text := train(t, job).Model
+			if name == "missing against all" {
+				require.Regexp(t, `threshold=.*\binf\b`, string(text), "LightGBM writes this split as infinity")
+			}
 			m, err := model.Parse(text)
 			require.NoError(t, err)
 			rows := m.GoldenRows(real, 1500)
