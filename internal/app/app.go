@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -124,7 +125,10 @@ func (a *App) openRegistry(ctx context.Context) error {
 }
 
 func (a *App) newServer() error {
-	var err error
+	err := os.RemoveAll(a.data("spool")) // what an import was receiving when the last process died
+	if err != nil {
+		return err
+	}
 	a.server, err = server.New(server.Options{
 		Scorer: a.scorer, Ready: a.ready, Applier: a.applier, Registry: a.registry, Runs: a.registry, Retrain: a.runner,
 		Models: &retrain.Importer{Options: a.retrainOptions()}, Importer: importer{a}, Spool: a.data("spool"),
