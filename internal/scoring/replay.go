@@ -77,7 +77,7 @@ func (s *Scorer) ReplayAll(ctx context.Context, eventType string, visit func(*Re
 		if err != nil {
 			return sum, err
 		}
-		used, err := s.versionsUsed(ctx, l)
+		used, end, err := s.versionsUsed(ctx, l)
 		if err != nil {
 			return sum, err
 		}
@@ -86,14 +86,15 @@ func (s *Scorer) ReplayAll(ctx context.Context, eventType string, visit func(*Re
 			return sum, err
 		}
 		r.totals = sum
-		r.totals.RecordsTotal = s.log.Durable()
+		r.end = end
+		r.totals.RecordsTotal = (end - 1) * uint64(len(names))
 		r.progress = progress
 		r.visit = func(x *Replayed) {
 			if len(x.Differences) > 0 {
 				visit(x)
 			}
 		}
-		if _, err := s.walk(ctx, 1, r.record); err != nil {
+		if _, err := s.walk(ctx, 1, r.record); err != nil && !errors.Is(err, errReplayed) {
 			return r.totals, err
 		}
 		sum = r.totals
@@ -101,10 +102,10 @@ func (s *Scorer) ReplayAll(ctx context.Context, eventType string, visit func(*Re
 	return sum, nil
 }
 
-// versionsUsed finds the model versions that decided events of a lane.
-func (s *Scorer) versionsUsed(ctx context.Context, l *lane) (map[string]bool, error) {
+// versionsUsed finds the model versions that decided events of a lane, in records before end.
+func (s *Scorer) versionsUsed(ctx context.Context, l *lane) (versions map[string]bool, end uint64, err error) {
 	used := map[string]bool{}
-	_, err := s.walk(ctx, 1, func(sequence uint64, rec *logv1.Record) error {
+	end, err = s.walk(ctx, 1, func(sequence uint64, rec *logv1.Record) error {
 		body := rec.GetDecision()
 		if body == nil {
 			return nil
@@ -120,7 +121,7 @@ func (s *Scorer) versionsUsed(ctx context.Context, l *lane) (map[string]bool, er
 	for digest := range used {
 		out[fmt.Sprintf("%x", digest)] = true
 	}
-	return out, err
+	return out, end, err
 }
 
 // replay computes the decisions of one lane again, from its own engine.
@@ -134,6 +135,7 @@ type replay struct {
 	prefix    map[uint32][]int     // document -> its definitions in the engine's vector
 	held      map[uint64]*held     // events whose decision has not come yet
 	only      uint64               // event sequence to decide; 0: all
+	end       uint64               // sequence before which to stop: a version may decide from there on that is not at hand; 0: none
 	totals    ReplayTotals
 	visit     func(*Replayed)
 	progress  func(ReplayTotals)
@@ -147,7 +149,7 @@ type held struct {
 	vector []float64
 }
 
-var errReplayed = errors.New("found")
+var errReplayed = errors.New("replayed")
 
 func (s *Scorer) newReplay(ctx context.Context, l *lane, digests map[string]bool) (*replay, error) {
 	r := &replay{s: s, lane: l, rows: map[string][]int{}, versions: map[string]*loaded{}, documents: map[uint32]EventType{},
@@ -202,6 +204,9 @@ func (s *Scorer) newReplay(ctx context.Context, l *lane, digests map[string]bool
 }
 
 func (r *replay) record(sequence uint64, rec *logv1.Record) error {
+	if r.end != 0 && sequence >= r.end {
+		return errReplayed
+	}
 	r.totals.Records++
 	if r.progress != nil && r.totals.Records%65536 == 0 {
 		r.progress(r.totals)

@@ -1,0 +1,271 @@
+package scoring
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/haechi-fraud/haechi/features"
+	"github.com/haechi-fraud/haechi/internal/eventlog"
+	"github.com/haechi-fraud/haechi/internal/policy"
+	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
+)
+
+// TestModelThatFails: a model that panics, one that refuses its row, and a bug beside it, each end in the declared
+// fallback, say so, and are the same in replay.
+func TestModelThatFails(t *testing.T) {
+	b := newBench(t)
+	l := b.lane0()
+	good := l.serving.Load()
+	b.score(pay("before", "c", 0))
+
+	panics := *good.champion
+	panics.model = nil
+	l.serving.Store(&serving{revision: good.revision, champion: &panics, row: good.row})
+	one := b.score(pay("panics", "c", 1))
+	require.Contains(t, one.Cause, b.first)
+
+	l.serving.Store(&serving{revision: good.revision, champion: good.champion, row: good.row[:2]})
+	two := b.score(pay("short", "c", 2))
+	atm := pay("atm", "c", 3)
+	atm.Attributes[0] = "atm"
+	ruled := b.score(atm)
+	require.Equal(t, policy.Decline, ruled.Verdict, "rules go on without a model")
+
+	l.serving.Store(good)
+	definitions := l.typ.Definitions
+	l.typ.Definitions = append(definitions[:len(definitions):len(definitions)], definitions...)
+	three := b.score(pay("bug", "c", 4))
+	l.typ.Definitions = definitions
+	for _, d := range []*Decision{one, two, three} {
+		require.Equal(t, policy.Review, d.Verdict)
+		require.Contains(t, d.Flags, FlagFallback)
+		require.NotEmpty(t, d.Cause)
+		require.Empty(t, d.ModelVersion)
+	}
+	after := b.score(pay("after", "c", 5))
+	require.Equal(t, b.first, after.ModelVersion)
+	require.InDelta(t, 6, value(t, after, "card_count_30d"), 0, "each was counted")
+	require.Equal(t, one.Sequence, b.score(pay("panics", "c", 1)).Sequence)
+	b.replays(6, "panics", "short", "atm", "bug", "after")
+	b.reopen()
+	require.Equal(t, one.Cause, b.score(pay("panics", "c", 1)).Cause)
+	b.replays(6, "panics", "short", "bug")
+}
+
+func TestDeadlines(t *testing.T) {
+	b := newBench(t, func(b *bench) { b.log.FlushInterval = 300 * time.Millisecond })
+	b.score(pay("first", "c", 0))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	last := b.options.Log.Last()
+	_, err := b.Score(gone, "payment", pay("early", "c", 1))
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, last, b.options.Log.Last(), "no trace")
+	_, err = b.Lookup(t.Context(), "payment", "early")
+	require.ErrorIs(t, err, ErrNotFound)
+
+	leaving, leave := context.WithCancel(t.Context())
+	answered := make(chan error, 1)
+	go func() {
+		_, err := b.Score(leaving, "payment", pay("left", "c", 2))
+		answered <- err
+	}()
+	require.Eventually(t, func() bool { return b.options.Log.Last() == last+2 }, 10*time.Second, 50*time.Microsecond)
+	leave()
+	if err := <-answered; err != nil {
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	d := b.score(pay("left", "c", 2))
+	require.Equal(t, last+2, d.Sequence, "the decision that was made then")
+	require.InDelta(t, 2, value(t, d, "card_count_30d"), 0)
+	b.reopen()
+	require.Equal(t, d.Sequence, b.score(pay("left", "c", 2)).Sequence)
+	b.replays(2)
+}
+
+func TestRefusedBeforeTheLog(t *testing.T) {
+	b := newBench(t, func(b *bench) {
+		b.options.RefuseCardNumbers = true
+		b.options.Now = func() time.Time { return time.UnixMicro(start()) }
+	})
+	last := b.options.Log.Last()
+	refuse := func(word string, change func(ev *features.Event)) {
+		t.Helper()
+		ev := pay("refused", "c", 0)
+		change(ev)
+		_, err := b.Score(t.Context(), "payment", ev)
+		var field *features.FieldError
+		require.ErrorAs(t, err, &field)
+		require.ErrorContains(t, err, word)
+	}
+	refuse("card number", func(ev *features.Event) { ev.Attributes[1] = "4111 1111 1111 1111" })
+	refuse("card number", func(ev *features.Event) { ev.Entities[0] = "4111111111111111" })
+	refuse("ahead", func(ev *features.Event) { ev.Time += 5*60*second + 1 })
+	_, err := b.Score(t.Context(), "login", pay("refused", "c", 0))
+	require.ErrorIs(t, err, ErrUnknownEventType)
+	require.Equal(t, last, b.options.Log.Last())
+	ahead := pay("refused", "c", 5*60)
+	ahead.Attributes[1] = "4111 1111 1111 1112" // its check digit is wrong: no card number
+	require.InDelta(t, 1, value(t, b.score(ahead), "card_count_30d"), 0)
+}
+
+func TestLooksLikeCard(t *testing.T) {
+	for value, want := range map[string]bool{
+		"4111111111111111": true, "4111-1111-1111-1111": true, "378282246310005": true, "4222222222222": true, "6304000000000000000": true,
+		"4111111111111112": false, "0000000000000000": false, "411111111111": false, "41111111111111111111": false,
+		"4111 1111 1111 111x": false, "": false, "-----------------": false,
+	} {
+		require.Equal(t, want, looksLikeCard(value), value)
+	}
+}
+
+// TestRevisionsAreLogged: what serves stands in the log before its first decision, once, also when it was assigned while
+// nobody served.
+func TestRevisionsAreLogged(t *testing.T) {
+	b := newBench(t)
+	revisions := func() (out []string) {
+		_, err := b.walk(t.Context(), 1, func(_ uint64, rec *logv1.Record) error {
+			if r := rec.GetRevision(); r != nil {
+				out = append(out, string([]byte("0123456789")[r.Revision])+" "+hexOf(r.Champion))
+			}
+			return nil
+		})
+		require.NoError(t, err)
+		return out
+	}
+	want := []string{"1 " + b.first}
+	require.Equal(t, want, revisions())
+	b.reopen()
+	require.Equal(t, want, revisions(), "nothing has changed")
+	b.promote(b.second)
+	require.NoError(t, b.Apply(t.Context(), "payment"))
+	require.NoError(t, b.Apply(t.Context(), "payment"))
+	b.score(pay("one", "c", 0))
+	want = append(want, "2 "+b.second)
+	require.Equal(t, want, revisions())
+	b.close()
+	b.promote(b.first)
+	b.open()
+	require.Equal(t, append(want, "3 "+b.first), revisions())
+	require.Equal(t, uint64(3), b.score(pay("two", "c", 1)).Revision)
+}
+
+// TestEverythingAtOnce runs all that a scorer does in parallel; the race detector looks on.
+func TestEverythingAtOnce(t *testing.T) {
+	b := newBench(t, func(b *bench) { b.log.SegmentBytes = 64 << 10 })
+	const callers, each = 8, 60
+	var events atomic.Uint64
+	var wg sync.WaitGroup
+	check := func(err error) bool {
+		if err != nil {
+			t.Error(err)
+		}
+		return err == nil
+	}
+	for c := range callers {
+		wg.Go(func() {
+			for i := range each {
+				ev := pay(number(number("e", c/2), i), number("c", i%5), int64(i)) // two callers send each id
+				if i%3 == 0 {
+					ev.Attributes[0] = "atm"
+				}
+				d, err := b.Score(t.Context(), "payment", ev)
+				if !check(err) {
+					return
+				}
+				events.Add(1)
+				_, err = b.PutLabel(t.Context(), "payment", number(number("e", c/2), i+5), LabelStatement{Verdict: features.Fraud, Kind: "chargeback", KnownAt: start()})
+				check(err)
+				found, err := b.Lookup(t.Context(), "payment", d.EventID)
+				if check(err) {
+					require.Equal(t, d.Sequence, found.Decision.Sequence)
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	var others sync.WaitGroup
+	others.Go(func() { // the champion changes
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+				b.promote([]string{b.second, b.first}[i%2])
+				check(b.Apply(t.Context(), "payment"))
+			}
+		}
+	})
+	others.Go(func() { // the engine is made anew
+		l := b.lane0()
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				l.changing.Lock()
+				check(b.rebuild(t.Context(), l, l.serving.Load().champion))
+				l.changing.Unlock()
+			}
+		}
+	})
+	others.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				_, err := b.ReplayAll(t.Context(), "", func(r *Replayed) { t.Errorf("%s: %v", r.Logged.EventID, r.Differences) }, nil)
+				check(err)
+			}
+		}
+	})
+	wg.Wait()
+	close(done)
+	others.Wait()
+	require.Equal(t, uint64(callers*each), events.Load())
+	b.replays(callers * each / 2)
+	live := b.lane0().engine.Checksum()
+	b.reopen()
+	require.Equal(t, live, b.lane0().engine.Checksum(), "state equals what the log gives")
+	b.replays(callers * each / 2)
+}
+
+// TestOverload: a full buffer refuses events before anything is appended, never a decision whose event stands there.
+func TestOverload(t *testing.T) {
+	b := newBench(t, func(b *bench) { b.log.MaxBuffered = 2000; b.log.FlushInterval = 20 * time.Millisecond })
+	var wg sync.WaitGroup
+	var refused, decided atomic.Int64
+	for c := range 64 {
+		wg.Go(func() {
+			for i := range 5 {
+				_, err := b.Score(t.Context(), "payment", pay(number(number("o", c), i), number("c", c), int64(i)))
+				if err == nil {
+					decided.Add(1)
+				} else if refused.Add(1); !isOverload(err) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.NotZero(t, decided.Load())
+	require.NotZero(t, refused.Load())
+	b.replays(uint64(decided.Load()))
+	b.reopen()
+	b.replays(uint64(decided.Load()))
+	for i := range 5 {
+		require.NotContains(t, b.score(pay(number("o-0", i), "c-0", int64(i))).Flags, FlagRecovered)
+	}
+}
+
+func isOverload(err error) bool { return errors.Is(err, eventlog.ErrOverloaded) }
+
+func hexOf(b []byte) string { return hex.EncodeToString(b) }
