@@ -158,10 +158,10 @@ func (e *Engine) Observe(ev *Event, vector []float64, commit Commit) (Result, er
 		return Result{}, err
 	}
 	result := Result{Placement: placement, Complete: e.reach == 0 || ev.Time-e.reach >= placement.Since, time: ev.Time}
+	defer e.add(ev, s, at, &placement) // even if reading panics: the log has the event, and so must the state
 	if vector != nil {
 		e.read(ev, s, vector, &result)
 	}
-	e.add(ev, s, at, &placement)
 	return result, nil
 }
 
