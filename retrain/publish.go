@@ -34,7 +34,10 @@ func Publish(ctx context.Context, store Registry, p *Plan, dir, actor string) (s
 	}
 	v.Name = p.EventType + " trained on " + v.Span.From.Format(time.DateOnly) + ".." + v.Span.To.Format(time.DateOnly)
 	v.Features, v.Needs = p.declared()
-	_, err = store.Version(ctx, v.Digest)
+	had, err := store.Version(ctx, v.Digest)
+	if err == nil && !sameThresholds(had.Thresholds, v.Thresholds) {
+		err = note(filepath.Join(dir, fileText), "note           the same model was published before with other thresholds, which stay: a version never changes\n")
+	}
 	if errors.Is(err, registry.ErrNotFound) { // else the same plan gave the same bytes before, and what was stored with them stands
 		err = store.PutVersion(ctx, v, text)
 	}
@@ -45,6 +48,21 @@ func Publish(ctx context.Context, store Registry, p *Plan, dir, actor string) (s
 		return "", fmt.Errorf("publish: %w", err)
 	}
 	return v.Digest, nil
+}
+
+func sameThresholds(a, b registry.Thresholds) bool {
+	same := func(x, y *float64) bool { return x == nil && y == nil || x != nil && y != nil && *x == *y }
+	return same(a.Review, b.Review) && same(a.Decline, b.Decline)
+}
+
+// note adds a line to the report for people.
+func note(path, line string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(line)
+	return errors.Join(err, f.Close())
 }
 
 // putEvidence stores the run's evidence of each kind that the version does not have, such as after a crash in between.

@@ -21,9 +21,9 @@ type Rows struct {
 	Entity   [][]int            // [kind][row], numbered from 0 within the kind, -1 absent
 	Known    []features.Verdict // by Plan.LabelsBy; 0: none
 	Fraud    []bool             // by Plan.AsOf
-	Train    []int              // rows of the training span whose label would be in by LabelsBy, or is
+	Train    []int              // rows of the training span whose label would be in by LabelsBy
 	Test     []int
-	Immature int     // rows of the training span left out: no label yet and too young to count as legitimate
+	Immature int     // rows of the training span left out: too young for all their labels to be in
 	Early    int     // rows of the test span that count as legitimate although no label could be known by AsOf
 	History  History // frauds of all times, for the rule of known entities
 }
@@ -234,7 +234,7 @@ func (r *replayer) finish() (*Rows, error) {
 		switch {
 		case r.plan.Test.has(t):
 			out.Test = append(out.Test, i)
-		case out.Known[i] == 0 && t+delay > r.plan.LabelsBy:
+		case t+delay > r.plan.LabelsBy: // frauds known early too: never frauds without their negatives
 			out.Immature++
 		default:
 			out.Train = append(out.Train, i)

@@ -55,7 +55,7 @@ func Train(ctx context.Context, p *Plan, rows *Rows, w lightgbm.Worker, progress
 // minValidationFrauds is how many frauds the validation part needs for its average precision to choose rounds by.
 const minValidationFrauds = 30
 
-// findRounds trains on the span without its last part and keeps the best number of rounds, scaled to the whole span's rows.
+// findRounds trains on the span without its last part and keeps the best number of rounds.
 func (p *Plan) findRounds(ctx context.Context, rows *Rows, w lightgbm.Worker, params map[string]string, out *Trained, progress func(Progress)) error {
 	cut := p.Train.To - p.Validation
 	var fit, valid []int

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"time"
 
 	"github.com/haechi-fraud/haechi/features"
 	"github.com/haechi-fraud/haechi/internal/ingest"
@@ -90,10 +91,11 @@ type source struct{ app *App }
 
 // Pull implements warehouse.Source.
 func (s source) Pull(ctx context.Context, q warehouse.Query, each func(warehouse.Row) error) error {
-	c, err := s.app.open(ctx)
+	c, done, err := s.app.pulling(ctx)
 	if err != nil {
 		return err
 	}
+	defer done()
 	if c.warehouse == nil {
 		return warehouse.ErrUnavailable
 	}
@@ -110,7 +112,7 @@ func (l locator) Locate(ctx context.Context, eventType string) (retrain.Position
 		return retrain.Position{}, err
 	}
 	if c.loader == nil {
-		return retrain.Position{}, warehouse.ErrUnavailable
+		return retrain.Position{}, fmt.Errorf("%w: %w", server.ErrUnavailable, warehouse.ErrUnavailable)
 	}
 	out := retrain.Position{LogID: c.log.ID(), Through: c.log.Last()}
 	if out.Watermark, err = c.scorer.Watermark(eventType); err != nil {
@@ -119,7 +121,23 @@ func (l locator) Locate(ctx context.Context, eventType string) (retrain.Position
 	if err := c.log.Wait(ctx, out.Through); err != nil {
 		return retrain.Position{}, err
 	}
-	return out, c.loader.Drain(ctx, out.Through)
+	return out, c.drain(ctx, out.Through)
+}
+
+// stall is how long the warehouse may stand still before those who wait for it are told why.
+const stall = time.Minute
+
+// drain waits until the warehouse has the log up to a record, as long as it moves.
+func (c *core) drain(ctx context.Context, through uint64) error {
+	for {
+		before := c.loader.Position()
+		patience, cancel := context.WithTimeout(ctx, stall)
+		err := c.loader.Drain(patience, through)
+		cancel()
+		if err == nil || ctx.Err() != nil || c.loader.Position() == before {
+			return err
+		}
+	}
 }
 
 // importer brings files of history into the log and waits until the warehouse has them.
@@ -141,7 +159,7 @@ func (i importer) Import(ctx context.Context, files server.ImportFiles, progress
 	if err != nil || c.loader == nil {
 		return report, err
 	}
-	return report, c.loader.Drain(ctx, c.log.Durable())
+	return report, c.drain(ctx, c.log.Durable())
 }
 
 // appender hands history to the decision path.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -23,6 +24,7 @@ type core struct {
 	warehouse warehouse.Warehouse // nil in a build without it
 	loader    *ingest.Loader
 	metrics   *prometheus.Registry
+	pulls     sync.WaitGroup // readers of the warehouse, which outlive a failed log; added to under App.mu
 }
 
 // current gives the core, nil when there is none now.
@@ -30,6 +32,22 @@ func (a *App) current() *core {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.core
+}
+
+// pulling gives the core to somebody who reads the warehouse; done must be called.
+func (a *App) pulling(ctx context.Context) (c *core, done func(), err error) {
+	for {
+		if c, err = a.open(ctx); err != nil {
+			return nil, nil, err
+		}
+		a.mu.Lock()
+		if a.core == c {
+			c.pulls.Add(1)
+			a.mu.Unlock()
+			return c, c.pulls.Done, nil
+		}
+		a.mu.Unlock()
+	}
 }
 
 // open gives the core, opened when it was not. Whoever asks current meanwhile is not held up.
@@ -111,6 +129,7 @@ func (c *core) close() error {
 	if c.loader != nil {
 		c.loader.Stop()
 	}
+	c.pulls.Wait()
 	if c.warehouse != nil {
 		errs = append(errs, c.warehouse.Close())
 	}

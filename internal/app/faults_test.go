@@ -86,6 +86,28 @@ func TestUndecidedAndTornAfterACrash(t *testing.T) {
 	}
 }
 
+// TestUndecidedUnderAnOlderDocument: the event type has changed by the time that an event is decided.
+func TestUndecidedUnderAnOlderDocument(t *testing.T) {
+	dir, made := newPayments(t)
+	a := open(t, dir, true)
+	ev := pay("last", "c", begin())
+	ev.Attributes = map[string]string{"channel": "atm", "note": "web"}
+	decided := score(t, a.Conn(), ev)
+	stop(t, a)
+	text, err := os.ReadFile(segment(t, dir))
+	require.NoError(t, err)
+	crashed(t, dir, frame(t, text, decided.Sequence.Number))
+	edit(t, dir, "  channel:", "  area: {type: category}\n  channel:", "  card: {}", "  account: {optional: true}\n  card: {}")
+	a = open(t, dir, true)
+	defer stop(t, a)
+	again := score(t, a.Conn(), ev)
+	require.Contains(t, again.Flags, "recovered")
+	require.Equal(t, "atm", again.Reasons[0].Code)
+	require.Equal(t, made.first, again.ModelVersion)
+	require.NotEqual(t, decided.EventTypeHash, again.EventTypeHash)
+	replayAll(t, a.Conn(), 1)
+}
+
 func TestCorruptLogRefusesToStart(t *testing.T) {
 	dir, _ := newPayments(t)
 	a := open(t, dir, true)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/haechi-fraud/haechi/internal/app"
 	haechiv1 "github.com/haechi-fraud/haechi/proto/haechi/v1"
@@ -118,7 +119,9 @@ func TestRetrainsThatDoNotEndWell(t *testing.T) {
 	require.NotContains(t, failed.Error, "\n", "one sentence")
 	serves()
 
-	id, stream = startRun(t, a.Conn())
+	conn, err := grpc.NewClient(a.Addresses().GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	id, stream = startRun(t, conn)
 	eventually(t, func() bool { return child() != 0 })
 	over := make(chan struct{})
 	go func() {
@@ -131,6 +134,7 @@ func TestRetrainsThatDoNotEndWell(t *testing.T) {
 	}()
 	stop(t, a) // does not wait for the run, though somebody watches it
 	<-over
+	require.NoError(t, conn.Close())
 	require.Zero(t, child(), "the run's process is gone with the server")
 	a = open(t, dir, false)
 	defer stop(t, a)

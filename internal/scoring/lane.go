@@ -204,6 +204,22 @@ func (s *Scorer) champion(ctx context.Context, eventType string) (revision uint6
 	return state.Revision, digest, nil
 }
 
+// Check says why a version could not be served: its model, its golden rows or its definitions.
+func (s *Scorer) Check(ctx context.Context, eventType, digest string) error {
+	l, err := s.lane(eventType)
+	if err != nil {
+		return err
+	}
+	v, err := s.load(ctx, digest)
+	if err != nil {
+		return err
+	}
+	if _, err := features.NewEngine(&l.typ.Schema, union(&l.typ, v), features.EngineOptions{}); err != nil {
+		return fmt.Errorf("definitions of version %s: %w", digest, err)
+	}
+	return nil
+}
+
 // Apply brings the assignments that are in force in the registry into service. Requests go on meanwhile with what was in
 // force before. When the champion cannot be served the previous one stays (at start, the declared fallback), the error says
 // why, and after a while it is tried again.

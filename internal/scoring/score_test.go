@@ -269,3 +269,35 @@ func TestOverload(t *testing.T) {
 func isOverload(err error) bool { return errors.Is(err, eventlog.ErrOverloaded) }
 
 func hexOf(b []byte) string { return hex.EncodeToString(b) }
+
+// TestReplayOfInterleavedRecords: events of others lie between an event and its decision.
+func TestReplayOfInterleavedRecords(t *testing.T) {
+	b := newBench(t)
+	l := b.lane0()
+	var events []*features.Event
+	var observed []observation
+	for i := range 6 {
+		ev := pay(number("i", i), number("c", i%2), int64(i))
+		if i%2 == 0 {
+			ev.Attributes[0] = "atm"
+		}
+		k := b.ids.key("payment", ev.ID)
+		_, mine, err := b.ids.reserve(t.Context(), k)
+		require.NoError(t, err)
+		require.True(t, mine)
+		o := b.observe(l, k, ev, observation{received: ev.Time, origin: logv1.Origin_ORIGIN_SCORED, scored: true})
+		require.NoError(t, o.err)
+		events, observed = append(events, ev), append(observed, o)
+	}
+	for i, ev := range events {
+		d := b.answer(l, ev, observed[i])
+		require.Equal(t, i%2 == 0, d.Verdict == policy.Decline)
+		sequence, err := b.appendDecision(l.index, d)
+		require.NoError(t, err)
+		b.ids.land(b.ids.key("payment", ev.ID), place{event: observed[i].sequence, decision: sequence})
+	}
+	require.NoError(t, b.Flush(t.Context()))
+	b.replays(6, "i-0", "i-1", "i-5")
+	b.reopen()
+	b.replays(6, "i-0", "i-1", "i-5")
+}

@@ -26,6 +26,8 @@ type Registry interface {
 
 // Applier brings assignments into service.
 type Applier interface {
+	// Check says why a version could not be served.
+	Check(ctx context.Context, eventType, version string) error
 	Apply(ctx context.Context, eventType string) error
 }
 
@@ -193,6 +195,15 @@ func (s *modelsService) PromoteModel(ctx context.Context, in *haechiv1.PromoteMo
 	if _, err := s.registry.Model(ctx, v.Digest); err != nil { // what cannot be loaded is not made champion
 		return nil, err
 	}
+	applier, err := s.applier()
+	if err != nil {
+		return nil, err
+	}
+	if applier != nil {
+		if err := applier.Check(ctx, v.EventType, v.Digest); err != nil {
+			return nil, invalid("version", err.Error())
+		}
+	}
 	head, err := s.registry.Head(ctx, v.EventType)
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return nil, err
@@ -215,10 +226,6 @@ func (s *modelsService) PromoteModel(ctx context.Context, in *haechiv1.PromoteMo
 		return nil, err
 	}
 	champion.Revision, champion.RecordedAt = revision, now
-	applier, err := s.applier()
-	if err != nil {
-		return nil, err
-	}
 	if applier != nil {
 		if err := applier.Apply(ctx, v.EventType); err != nil {
 			return nil, fmt.Errorf("revision %d is recorded but not in service: %w", revision, err)
