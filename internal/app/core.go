@@ -87,7 +87,7 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	}
 	c.scorer, err = scoring.New(scoring.Options{
 		Log: c.log, Registry: a.registry, EventTypes: a.policies, ReadDocument: readDocument, MaxSkew: config.MaxSkew,
-		PIIKey: a.piiKey, WithoutFeatures: !a.opts.Serve, Logger: a.opts.Logger, Registerer: c.metrics,
+		PIIKey: a.piiKey, RefuseCardNumbers: config.RefuseCardNumbers, WithoutFeatures: !a.opts.Serve, Logger: a.opts.Logger, Registerer: c.metrics,
 	})
 	if err != nil {
 		return c, err

@@ -10,14 +10,16 @@ import (
 
 // Config is haechi.yaml with its defaults filled in and its paths made absolute.
 type Config struct {
-	Listen     Listen
-	Data       string        // folder of the log, the stores and the lock file
-	Log        LogConfig     // event log
-	Warehouse  Warehouse     // history for training and for people
-	Registry   Registry      // model versions and who serves
-	MaxSkew    time.Duration // an event further ahead of the receiver's clock is refused
-	PIIKeyFile string        // key that hashes fields flagged pii; "" when none is used
-	Training   Training      // bounds of a retrain beside a serving process
+	Listen    Listen
+	Data      string    // folder of the log, the stores and the lock file
+	Log       LogConfig // event log
+	Warehouse Warehouse // history for training and for people
+	Registry  Registry  // model versions and who serves
+	// RefuseCardNumbers refuses events with what looks like a card number in clear; otherwise they are counted and warned of.
+	RefuseCardNumbers bool
+	MaxSkew           time.Duration // an event further ahead of the receiver's clock is refused
+	PIIKeyFile        string        // key that hashes fields flagged pii; "" when none is used
+	Training          Training      // bounds of a retrain beside a serving process
 }
 
 // Listen holds the server's addresses, all of them loopback.
@@ -67,9 +69,10 @@ type rawConfig struct {
 	Registry struct {
 		Driver string `yaml:"driver"`
 	} `yaml:"registry"`
-	MaxSkew    *duration `yaml:"max_skew"`
-	PIIKeyFile string    `yaml:"pii_key_file"`
-	Training   struct {
+	MaxSkew           *duration `yaml:"max_skew"`
+	RefuseCardNumbers bool      `yaml:"refuse_card_numbers"`
+	PIIKeyFile        string    `yaml:"pii_key_file"`
+	Training          struct {
 		Threads int  `yaml:"threads"`
 		Memory  size `yaml:"memory"`
 		Nice    *int `yaml:"nice"`
@@ -94,13 +97,14 @@ func readConfig(dir string, d *document) Config {
 	var raw rawConfig
 	d.decode(&raw)
 	c := Config{
-		Listen:    Listen{or(raw.Listen.GRPC, defaultGRPC), or(raw.Listen.HTTP, defaultHTTP), or(raw.Listen.Admin, defaultAdmin)},
-		Data:      under(dir, or(raw.Data, defaultData)),
-		Log:       LogConfig{int64(raw.Log.SegmentBytes), defaultMinFree, micros(raw.Log.FlushInterval)},
-		Warehouse: Warehouse{or(raw.Warehouse.Driver, "duckdb"), int64(raw.Warehouse.MemoryLimit), raw.Warehouse.Threads},
-		Registry:  Registry{or(raw.Registry.Driver, "sqlite")},
-		MaxSkew:   defaultMaxSkew,
-		Training:  Training{raw.Training.Threads, int64(raw.Training.Memory), defaultNice},
+		Listen:            Listen{or(raw.Listen.GRPC, defaultGRPC), or(raw.Listen.HTTP, defaultHTTP), or(raw.Listen.Admin, defaultAdmin)},
+		Data:              under(dir, or(raw.Data, defaultData)),
+		Log:               LogConfig{int64(raw.Log.SegmentBytes), defaultMinFree, micros(raw.Log.FlushInterval)},
+		Warehouse:         Warehouse{or(raw.Warehouse.Driver, "duckdb"), int64(raw.Warehouse.MemoryLimit), raw.Warehouse.Threads},
+		Registry:          Registry{or(raw.Registry.Driver, "sqlite")},
+		MaxSkew:           defaultMaxSkew,
+		RefuseCardNumbers: raw.RefuseCardNumbers,
+		Training:          Training{raw.Training.Threads, int64(raw.Training.Memory), defaultNice},
 	}
 	if raw.Log.MinFreeBytes != nil {
 		c.Log.MinFreeBytes = int64(*raw.Log.MinFreeBytes)

@@ -241,6 +241,12 @@ func TestDefaults(t *testing.T) {
 	require.False(t, ok)
 }
 
+func TestCardNumbersAreRefusedWhenAsked(t *testing.T) {
+	p, err := project.Load(folder(t, map[string]string{"haechi.yaml": "refuse_card_numbers: true", "event_types/login.yaml": small(t)}))
+	require.NoError(t, err)
+	require.True(t, p.Config.RefuseCardNumbers)
+}
+
 func TestNotAProject(t *testing.T) {
 	dir := t.TempDir()
 	_, err := project.Load(dir)
