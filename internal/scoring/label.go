@@ -173,7 +173,6 @@ func (s *Scorer) labelAwaited(l *lane, k idKey, eventID string, st LabelStatemen
 		return LabelResult{}, waits, err
 	}
 	s.metrics.labels.WithLabelValues(l.typ.Name).Inc()
-	s.metrics.labelsWaiting.Set(float64(s.ids.waits.Load()))
 	return LabelResult{Sequence: label.Sequence, Added: true, Waiting: true}, true, nil
 }
 

@@ -305,6 +305,12 @@ func (s *Scorer) names(ctx context.Context, digest string) []string {
 	if digest == "" {
 		return nil
 	}
+	s.versionsMu.Lock()
+	v := s.versions[digest]
+	s.versionsMu.Unlock()
+	if v != nil {
+		return v.names
+	}
 	version, err := s.opts.Registry.Version(ctx, digest)
 	if err != nil {
 		return nil

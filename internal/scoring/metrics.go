@@ -13,7 +13,7 @@ type metrics struct {
 	fallbacks     *prometheus.CounterVec
 	repeated      *prometheus.CounterVec
 	labels        *prometheus.CounterVec
-	labelsWaiting prometheus.Gauge
+	labelsWaiting prometheus.GaugeFunc
 	imported      *prometheus.CounterVec
 	refused       *prometheus.CounterVec
 	ruleErrors    *prometheus.CounterVec
@@ -21,7 +21,8 @@ type metrics struct {
 	panics        prometheus.Counter
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
+// newMetrics registers what this package counts; waiting gives the labels that wait for their event.
+func newMetrics(r prometheus.Registerer, waiting func() float64) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "haechi", Subsystem: "scoring", Name: name, Help: help}, labels)
 	}
@@ -34,7 +35,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		fallbacks:     counter("fallbacks_total", "Decisions that the declared fallback made, because no model could answer.", "event_type"),
 		repeated:      counter("repeated_ids_total", "Requests whose id was known already.", "event_type"),
 		labels:        counter("labels_total", "Label records appended.", "event_type"),
-		labelsWaiting: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "haechi", Subsystem: "scoring", Name: "labels_waiting", Help: "Labels that wait for an event nobody has seen."}),
+		labelsWaiting: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "haechi", Subsystem: "scoring", Name: "labels_waiting", Help: "Labels that wait for an event nobody has seen."}, waiting),
 		imported:      counter("imported_events_total", "Events of imported history appended.", "event_type"),
 		refused:       counter("refused_champions_total", "Champions that could not be served; the one before stays.", "event_type"),
 		ruleErrors:    counter("rule_errors_total", "Decisions in which a rule of the policy failed.", "event_type"),

@@ -104,8 +104,10 @@ func New(o Options) (*Scorer, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	ids := newIDs()
 	s := &Scorer{
-		opts: o, log: o.Log, ids: newIDs(), lanes: map[string]*lane{}, metrics: newMetrics(o.Registerer),
+		opts: o, log: o.Log, ids: ids, lanes: map[string]*lane{},
+		metrics: newMetrics(o.Registerer, func() float64 { return float64(ids.waits.Load()) }),
 		layouts: map[uint32]*layout{}, versions: map[string]*loaded{},
 	}
 	for i := range o.EventTypes {
