@@ -9,6 +9,7 @@ import (
 	"github.com/haechi-fraud/haechi/features"
 	"github.com/haechi-fraud/haechi/internal/policy"
 	"github.com/haechi-fraud/haechi/retrain/evaluate"
+	"github.com/haechi-fraud/haechi/retrain/lightgbm"
 )
 
 // Plan is a request with nothing left open: with the same plan, log and code a run gives the same model bytes.
@@ -29,7 +30,8 @@ type Plan struct {
 	Thresholds    policy.ThresholdsSpec
 	Costs         *policy.Costs     `json:"costs,omitempty"`
 	Validation    int64             `json:"validation"` // microseconds at the end of Train for early stopping; 0: none
-	Rounds        int               `json:"rounds"`
+	Rounds        int               `json:"rounds"`     // at most, where validation rows say when to stop
+	RoundsAlone   int               `json:"rounds_without_validation"`
 	EarlyStopping int               `json:"early_stopping"`
 	Seed          int               `json:"seed"`
 	Params        map[string]string `json:"params"`
@@ -57,7 +59,7 @@ func plan(t *EventType, req Request, at Position, threads int) (*Plan, error) {
 	p := &Plan{
 		EventType: t.Name, EventTypeHash: t.Hash, LogID: at.LogID, Through: at.Through, Schema: t.Schema,
 		AsOf: orDefault(req.AsOf, at.Watermark+1), Train: req.Train, Test: req.Test, Thresholds: t.Policy.Thresholds, Costs: t.Policy.Costs,
-		Rounds: int(orDefault(int64(s.Rounds), defaultRounds)), EarlyStopping: int(orDefault(int64(s.EarlyStopping), defaultEarlyStopping)),
+		Rounds: int(orDefault(int64(s.Rounds), defaultRounds)), RoundsAlone: int(orDefault(int64(s.Rounds), lightgbm.DefaultRounds)), EarlyStopping: int(orDefault(int64(s.EarlyStopping), defaultEarlyStopping)),
 		Seed: int(orDefault(int64(s.Seed), 1)), Params: s.Params, Threads: threads, AlertEntity: t.Policy.HashEntity,
 	}
 	if at.Watermark == 0 {

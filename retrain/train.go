@@ -29,7 +29,7 @@ func Train(ctx context.Context, p *Plan, rows *Rows, w lightgbm.Worker, progress
 	for name, value := range p.Params {
 		params[name] = value
 	}
-	out := &Trained{Rounds: p.Rounds, Rows: len(rows.Train), Immature: rows.Immature, Parameters: params}
+	out := &Trained{Rounds: p.RoundsAlone, Rows: len(rows.Train), Immature: rows.Immature, Parameters: params}
 	for _, i := range rows.Train {
 		if rows.Known[i] == features.Fraud {
 			out.Frauds++

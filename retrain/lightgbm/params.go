@@ -28,7 +28,7 @@ func DefaultParams() map[string]string {
 		"min_sum_hessian_in_leaf": "1",
 		"lambda_l2":               "1",
 		"max_bin":                 "4095",
-		"feature_fraction":        "0.7",
+		"feature_fraction_bynode": "0.5",
 		"bagging_fraction":        "0.8",
 		"bagging_freq":            "1",
 	}
