@@ -50,7 +50,7 @@ const (
 	defaultTest          = 7  // days
 	defaultValidation    = 7  // days
 	defaultRounds        = 1000
-	defaultEarlyStopping = 50
+	defaultEarlyStopping = 150 // average precision on some hundred frauds is noisy: less patience stops at a chance peak
 )
 
 // plan fills in what a request leaves open and refuses what cannot be.
@@ -132,6 +132,9 @@ func (p *Plan) checkSpans(t *EventType) error {
 		return fmt.Errorf("%w: the training span ends at %s, after the test begins at %s; a model may not be tested on what it was trained on", ErrRequest, trainTo, testFrom)
 	case p.Train.To > p.AsOf:
 		return fmt.Errorf("%w: the training span ends at %s, after as_of %s", ErrRequest, trainTo, dateTime(p.AsOf))
+	case p.Test.From+t.Schema.LabelDelay >= p.AsOf:
+		return fmt.Errorf("%w: no label of the test span %s..%s is known by %s, labels come %d days late; test on earlier days, or give a later as_of",
+			ErrRequest, testFrom, testTo, dateTime(p.AsOf), t.Schema.LabelDelay/features.Day)
 	case p.Train.To+t.Schema.LabelDelay > p.LabelsBy && p.Train.From+t.Schema.LabelDelay >= p.LabelsBy:
 		return fmt.Errorf("%w: no label of the training span %s..%s is known by %s, labels come %d days late; end it earlier",
 			ErrRequest, trainFrom, trainTo, dateTime(p.LabelsBy), t.Schema.LabelDelay/features.Day)

@@ -59,7 +59,7 @@ type Settings struct {
 	Span          time.Duration     `json:"span"`           // length of the training span, default 28 days
 	Validation    time.Duration     `json:"validation"`     // its last part that early stopping watches, default 7 days, at most a quarter
 	Rounds        int               `json:"rounds"`         // most boosting rounds, default 1000, without validation rows 300
-	EarlyStopping int               `json:"early_stopping"` // rounds without improvement, default 50
+	EarlyStopping int               `json:"early_stopping"` // rounds without improvement, default 150
 	Seed          int               `json:"seed"`
 	Params        map[string]string `json:"params"` // LightGBM parameters over the built-in ones
 }

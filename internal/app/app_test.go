@@ -91,6 +91,12 @@ func importHistory(t *testing.T, conn *grpc.ClientConn, w *simulate.World, days 
 	require.NoError(t, simulate.WriteFile(path, func(out io.Writer) error {
 		return w.WriteEvents(out, simulate.Export{From: w.Day(0), To: until, KnownBy: until})
 	}))
+	return importFile(t, conn, path)
+}
+
+// importFile imports one file of card payments.
+func importFile(t *testing.T, conn *grpc.ClientConn, path string) *haechiv1.ImportFilesResponse_Result {
+	t.Helper()
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	stream, err := haechiv1.NewImportClient(conn).ImportFiles(t.Context())
@@ -98,7 +104,7 @@ func importHistory(t *testing.T, conn *grpc.ClientConn, w *simulate.World, days 
 	send := func(m *haechiv1.ImportFilesRequest) { require.NoError(t, stream.Send(m)) }
 	send(&haechiv1.ImportFilesRequest{Part: &haechiv1.ImportFilesRequest_Header_{Header: &haechiv1.ImportFilesRequest_Header{EventType: "card_payment"}}})
 	send(&haechiv1.ImportFilesRequest{Part: &haechiv1.ImportFilesRequest_File_{File: &haechiv1.ImportFilesRequest_File{
-		Role: haechiv1.ImportFilesRequest_File_ROLE_EVENTS, Name: "history.csv.gz"}}})
+		Role: haechiv1.ImportFilesRequest_File_ROLE_EVENTS, Name: filepath.Base(path)}}})
 	for len(text) > 0 {
 		n := min(len(text), 1<<20)
 		send(&haechiv1.ImportFilesRequest{Part: &haechiv1.ImportFilesRequest_Chunk{Chunk: text[:n]}})

@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -19,7 +18,7 @@ import (
 	haechiv1 "github.com/haechi-fraud/haechi/proto/haechi/v1"
 )
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func TestFirstTwoPaymentsInOneSecond(t *testing.T) {
 	dir, made := newPayments(t)
