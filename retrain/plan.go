@@ -50,7 +50,7 @@ const (
 	defaultTest          = 7  // days
 	defaultValidation    = 7  // days
 	defaultRounds        = 1000
-	defaultEarlyStopping = 150 // average precision on some hundred frauds is noisy: less patience stops at a chance peak
+	defaultEarlyStopping = 50
 )
 
 // plan fills in what a request leaves open and refuses what cannot be.

@@ -58,8 +58,8 @@ type EventType struct {
 type Settings struct {
 	Span          time.Duration     `json:"span"`           // length of the training span, default 28 days
 	Validation    time.Duration     `json:"validation"`     // its last part that early stopping watches, default 7 days, at most a quarter
-	Rounds        int               `json:"rounds"`         // most boosting rounds, default 1000, without validation rows 300
-	EarlyStopping int               `json:"early_stopping"` // rounds without improvement, default 150
+	Rounds        int               `json:"rounds"`         // most boosting rounds, default 1000, without validation rows 200
+	EarlyStopping int               `json:"early_stopping"` // rounds without improvement, default 50
 	Seed          int               `json:"seed"`
 	Params        map[string]string `json:"params"` // LightGBM parameters over the built-in ones
 }

@@ -55,9 +55,9 @@ func Train(ctx context.Context, p *Plan, rows *Rows, w lightgbm.Worker, progress
 // minValidationFrauds is how many frauds the validation part needs for its average precision to choose rounds by.
 const minValidationFrauds = 30
 
-// findRounds trains on the span without its last part and keeps the best number of rounds, scaled to the whole span's
-// rows: more rows carry more trees. An early peak of a noisy measure does not count below the rounds that are right without
-// validation: where average precision is level, the rest of the ranking still improves.
+// findRounds trains on the span without its last part and keeps the best number of rounds. An early peak of a noisy measure
+// does not count below the rounds that are right without validation: where average precision is level, the rest of the
+// ranking still improves.
 func (p *Plan) findRounds(ctx context.Context, rows *Rows, w lightgbm.Worker, params map[string]string, out *Trained, progress func(Progress)) error {
 	cut := p.Train.To - p.Validation
 	var fit, valid []int
@@ -83,7 +83,7 @@ func (p *Plan) findRounds(ctx context.Context, rows *Rows, w lightgbm.Worker, pa
 	if err != nil {
 		return fmt.Errorf("find the number of rounds: %w", err)
 	}
-	out.Rounds, out.Validation = max(result.Best*len(rows.Train)/len(fit), min(p.RoundsAlone, p.Rounds)), len(valid)
+	out.Rounds, out.Validation = max(result.Best, min(p.RoundsAlone, p.Rounds)), len(valid)
 	return nil
 }
 

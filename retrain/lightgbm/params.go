@@ -12,7 +12,7 @@ import (
 
 // DefaultRounds is enough for DefaultParams where no validation rows decide:
 // between 200 and 700 rounds little changes on a few hundred frauds.
-const DefaultRounds = 300
+const DefaultRounds = 200
 
 // DefaultParams suit rare fraud. LightGBM's own defaults let leaves with next
 // to no hessian decide and cannot resolve rare large amounts with 255 bins.
