@@ -11,7 +11,7 @@ import (
 )
 
 // DefaultRounds is enough for DefaultParams where no validation rows decide:
-// between 200 and 700 rounds little changes on a few hundred frauds.
+// on a few hundred frauds little changes from there to 700 rounds.
 const DefaultRounds = 200
 
 // DefaultParams suit rare fraud. LightGBM's own defaults let leaves with next
