@@ -18,6 +18,9 @@ func (e *Engine) compile() error {
 		if key, problem := d.form.bind(e.schema); problem != "" {
 			return fmt.Errorf("definition %s cannot be computed on %s: %s: %s", d.Name, e.schema.EventType, key, problem)
 		}
+		if d.form.Where != nil || d.form.As != "" || d.form.Over > 0 || d.form.Kind == "speed" || d.form.Kind == "speed_from_last" {
+			return fmt.Errorf("definition %s cannot be computed by this version", d.Name)
+		}
 		if _, known := at[d.hash]; !known {
 			at[d.hash] = i
 		}

@@ -37,7 +37,13 @@ type form struct {
 	Expr     string            `json:"expr,omitempty"`
 	Fields   []string          `json:"fields,omitempty"` // what an expression reads of the event itself
 	Inputs   map[string]string `json:"inputs,omitempty"` // features an expression reads: name in its text -> hash
+	As       string            `json:"as,omitempty"`     // what Of is, where it may be several things: amount, number, category, flag or entity
+	Over     int64             `json:"over,omitempty"`   // the longer window of a velocity
+	Where    *filter           `json:"where,omitempty"`  // which events count
 }
+
+// reach is how far back the form looks.
+func (f *form) reach() int64 { return max(f.Window, f.Over) + f.Delay }
 
 // newDefinition fixes a form under a name. The form must not be changed afterwards.
 func newDefinition(name string, f form) (Definition, error) {
@@ -65,7 +71,7 @@ func (d *Definition) Kind() string { return d.form.Kind }
 func (d *Definition) Entity() string { return d.form.By }
 
 // Reach is how far back the definition's window goes, delay and window together, in microseconds; 0 without a window.
-func (d *Definition) Reach() int64 { return d.form.Window + d.form.Delay }
+func (d *Definition) Reach() int64 { return d.form.reach() }
 
 // ReadsLabels says whether the value depends on labels.
 func (d *Definition) ReadsLabels() bool {
@@ -73,9 +79,9 @@ func (d *Definition) ReadsLabels() bool {
 	return t.labels
 }
 
-// Categories returns the values of a category code in code order, and false for what is a quantity.
+// Categories returns the values of a category code, in code order, and false for what is a quantity.
 func (d *Definition) Categories() ([]string, bool) {
-	return d.form.Values, d.form.Kind == "category"
+	return d.form.Values, d.form.Kind == "category" || d.form.As == asCategory && d.form.Kind == "last"
 }
 
 // ParseCanonical reads a definition back from Canonical's text; anything that is not such a text, letter by letter, is refused.

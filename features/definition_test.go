@@ -16,10 +16,7 @@ import (
 // everySpec has one feature of every kind on shop.
 func everySpec() ([]string, map[string]features.Spec) {
 	yes, no := ptr(true), ptr(false)
-	list := []struct {
-		name string
-		spec features.Spec
-	}{
+	list := []namedSpec{
 		{"amount", features.Spec{Field: "amount"}},
 		{"km", features.Spec{Field: "km"}},
 		{"channel_code", features.Spec{Category: "channel"}},
@@ -46,6 +43,47 @@ func everySpec() ([]string, map[string]features.Spec) {
 		{"ratio", features.Spec{Expr: "amount /  mean_7d"}},
 		{"twice", features.Spec{Expr: "missing(ratio) ? km : ratio * 2"}},
 	}
+	return named(list)
+}
+
+// laterSpec has one feature of every kind that came later.
+func laterSpec() ([]string, map[string]features.Spec) {
+	yes, no := ptr(true), ptr(false)
+	return named([]namedSpec{
+		{"devices", features.Spec{Distinct: "device", By: "customer", Windows: []string{"1d", "30d"}, IncludeCurrent: yes}},
+		{"notes", features.Spec{Distinct: "note", By: "device", Windows: []string{"1d"}, Delay: "1d"}},
+		{"prices", features.Spec{Distinct: "amount", By: "customer", Windows: []string{"1d"}, IncludeCurrent: no}},
+		{"places", features.Spec{Distinct: "lat", By: "customer", Windows: []string{"1d"}, IncludeCurrent: no, Where: `present && lat > -10`}},
+		{"same_channel", features.Spec{ShareOfValue: "channel", By: "customer", Windows: []string{"90d"}, IncludeCurrent: no}},
+		{"same_km", features.Spec{ShareOfValue: "km", By: "customer", Windows: []string{"90d"}, IncludeCurrent: yes}},
+		{"pace", features.Spec{Velocity: "events", By: "customer", Windows: []string{"1h"}, Over: "30d", IncludeCurrent: yes}},
+		{"pace_km", features.Spec{Velocity: "km", By: "device", Windows: []string{"1h"}, Over: "1d", Delay: "1h"}},
+		{"pace_amount", features.Spec{Velocity: "amount", By: "customer", Windows: []string{"1h"}, Over: "1d", IncludeCurrent: no}},
+		{"last_channel", features.Spec{Last: "channel", By: "customer"}},
+		{"last_present", features.Spec{Last: "present", By: "customer"}},
+		{"last_amount", features.Spec{Last: "amount", By: "customer", Windows: []string{"90d"}, Where: "amount > 100 && !missing(device)"}},
+		{"last_lat", features.Spec{Last: "lat", By: "device"}},
+		{"new_device", features.Spec{Changed: "device", By: "customer"}},
+		{"same_note", features.Spec{SameAsLast: "note", By: "customer", Windows: []string{"7d"}}},
+		{"same_items", features.Spec{SameAsLast: "items", By: "customer"}},
+		{"speed", features.Spec{SpeedFromLast: &features.Point{Lat: "lat", Lon: "lon"}, By: "customer"}},
+		{"speed_home", features.Spec{Speed: &features.Route{From: []string{"km", "items"}, To: []string{"lat", "lon"}}, By: "customer"}},
+		{"online", features.Spec{Count: "events", By: "customer", Windows: []string{"1d"}, IncludeCurrent: yes, Where: `channel  ==  "online"`}},
+		{"large", features.Spec{Mean: "amount", By: "customer", Windows: []string{"1d"}, IncludeCurrent: yes, Where: "amount >= 100.5"}},
+		{"online_gap", features.Spec{TimeSinceLast: "events", By: "customer", Windows: []string{"90d"}, Where: `channel in ["online", "chip"]`}},
+		{"online_seen", features.Spec{FirstSeenAge: "events", By: "customer", Windows: []string{"90d"}, Where: `channel != "chip"`}},
+		{"online_far", features.Spec{DistanceFromLast: &features.Point{Lat: "lat", Lon: "lon"}, By: "customer", Windows: []string{"90d"}, Where: "!missing(lat)"}},
+		{"online_risk", features.Spec{FraudShare: "events", By: "customer", Windows: []string{"30d"}, Delay: "7d", Where: `channel == "online"`}},
+		{"known_frauds", features.Spec{FraudCount: "events", By: "customer", Windows: []string{"30d"}, Delay: "0s"}},
+	})
+}
+
+type namedSpec struct {
+	name string
+	spec features.Spec
+}
+
+func named(list []namedSpec) ([]string, map[string]features.Spec) {
 	var names []string
 	specs := map[string]features.Spec{}
 	for _, l := range list {
@@ -60,6 +98,10 @@ func TestDefinitionHashes(t *testing.T) {
 	names, specs := everySpec()
 	definitions, err := features.Expand(shop(), names, specs)
 	require.NoError(t, err)
+	names, specs = laterSpec()
+	later, err := features.Expand(shop(), names, specs)
+	require.NoError(t, err)
+	definitions = append(definitions, later...)
 	var got bytes.Buffer
 	for _, d := range definitions {
 		fmt.Fprintf(&got, "%s %s %s\n", d.Name, d.Hash(), d.Canonical())
@@ -120,7 +162,7 @@ func TestParseCanonicalRefuses(t *testing.T) {
 	for text, problem := range map[string]string{
 		``:                           "not a canonical definition",
 		`{}`:                         "not in canonical form",
-		`{"kind":"speed"}`:           "unknown to this version",
+		`{"kind":"warp"}`:            "unknown to this version",
 		`{"kind":"field","extra":1}`: "not a canonical definition",
 		`{"kind": "flag","of":"x"}`:  "not in canonical form",
 		`{"of":"x","kind":"flag"}`:   "not in canonical form",

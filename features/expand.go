@@ -103,17 +103,24 @@ func (x *expansion) feature(name string, spec *Spec) {
 
 // lengths reads the windows of a feature that has them.
 func (x *expansion) lengths(name string, spec *Spec, f *form) []int64 {
-	if t, _ := traitOf(f.Kind); !t.windowed {
+	t, _ := traitOf(f.Kind)
+	switch {
+	case !t.windowed && !t.previous:
 		return nil
-	}
-	if len(spec.Windows) == 0 {
+	case len(spec.Windows) > 0, t.previous && f.Where == nil:
+	case t.previous:
+		x.fail(name, "windows", "is missing; what a filter looks for is looked for among the events of a window, such as [90d]")
+	default:
 		x.fail(name, "windows", "is missing; list one or more, such as [1d, 7d]")
 	}
 	var lengths []int64
 	for _, text := range spec.Windows {
 		length, err := ParseSpan(text)
-		if err != nil {
+		switch {
+		case err != nil:
 			x.fail(name, "windows", "%v", err)
+		case length == 0 && t.previous: // which would say that there is no window
+			x.fail(name, "windows", "must be longer than 0 and at most ten years")
 		}
 		lengths = append(lengths, length)
 	}
@@ -164,6 +171,9 @@ func (x *expansion) form(name string, spec *Spec) (form, bool) {
 	if t.windowed {
 		x.window(name, spec, t, &f)
 	}
+	if t.entity {
+		x.where(name, spec, &f)
+	}
 	return f, true
 }
 
@@ -197,20 +207,22 @@ func (x *expansion) subject(name string, spec *Spec, f *form) {
 	switch f.Kind {
 	case "calendar":
 		x.calendar(name, spec, f)
-	case "distance":
-		f.From, f.To = spec.Distance.From, spec.Distance.To
-	case "distance_from_last":
-		f.From = []string{spec.DistanceFromLast.Lat, spec.DistanceFromLast.Lon}
+	case "distance", "speed":
+		f.From, f.To = spec.route(f.Kind).From, spec.route(f.Kind).To
+	case "distance_from_last", "speed_from_last":
+		f.From = []string{spec.point(f.Kind).Lat, spec.point(f.Kind).Lon}
 	case "expr":
 		f.Expr = normalExpr(spec.Expr)
 	case "category", "flag":
-		f.Of = spec.text(f.Kind)
-		if i := x.schema.attribute(f.Of); i >= 0 && f.Kind == "category" {
-			f.Values = slices.Clone(x.schema.Attributes[i].Values)
-		}
+		f.Of, f.Values = spec.text(f.Kind), x.values(f.Kind == "category", spec.text(f.Kind))
+	case "distinct", "share_of_value", "last", "changed", "same_as_last":
+		x.field(spec, f)
+	case "velocity":
+		f.Of = spec.Velocity
+		x.over(name, spec, f)
 	default:
 		of := spec.text(f.Kind)
-		if t, _ := traitOf(f.Kind); t.labels || f.Kind == "time_since_last" || f.Kind == "first_seen_age" {
+		if t, _ := traitOf(f.Kind); t.labels || t.previous {
 			if of != overEvents {
 				x.fail(name, f.Kind, "is about events; write %s: events", f.Kind)
 			}
@@ -219,6 +231,51 @@ func (x *expansion) subject(name string, spec *Spec, f *form) {
 		f.Of = of
 		x.digits(f)
 	}
+}
+
+// values are the declared values of an attribute whose codes a feature gives.
+func (x *expansion) values(wanted bool, attribute string) []string {
+	if i := x.schema.attribute(attribute); i >= 0 && wanted {
+		return slices.Clone(x.schema.Attributes[i].Values)
+	}
+	return nil
+}
+
+// field reads what may be a field of any sort.
+func (x *expansion) field(spec *Spec, f *form) {
+	f.Of = spec.text(f.Kind)
+	f.As = x.schema.sort(f.Of)
+	if f.Kind == "last" {
+		f.Values = x.values(f.As == asCategory, f.Of)
+		if f.As == asAmount {
+			f.Currency, f.Digits = x.schema.Currency, x.schema.MinorDigits
+		}
+	}
+}
+
+// over reads the long window of a velocity.
+func (x *expansion) over(name string, spec *Spec, f *form) {
+	if spec.Over == "" {
+		x.fail(name, "over", "is missing; name the long window that the windows are held against, such as 30d")
+		return
+	}
+	var err error
+	if f.Over, err = ParseSpan(spec.Over); err != nil {
+		x.fail(name, "over", "%v", err)
+	}
+}
+
+// where reads a filter.
+func (x *expansion) where(name string, spec *Spec, f *form) {
+	if spec.Where == "" {
+		return
+	}
+	read, err := newFilter(x.schema, spec.Where)
+	if err != nil {
+		x.fail(name, "where", "%v", err)
+		return
+	}
+	f.Where = read
 }
 
 // digits writes the decimals of what is read into the form, as they are part of its meaning.

@@ -43,6 +43,11 @@ func parseExpr(text string) (*expression, error) {
 	if strings.Contains(text, "//") {
 		return nil, fmt.Errorf("an expression holds no comment")
 	}
+	return parseTree(text)
+}
+
+// parseTree parses a text whose form was looked at.
+func parseTree(text string) (*expression, error) {
 	env, err := expressionEnv()
 	if err != nil {
 		return nil, fmt.Errorf("CEL environment: %w", err)
@@ -88,10 +93,16 @@ func (x *expression) check() (*cel.Ast, *cel.Env, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("CEL environment: %w", err)
 	}
+	return x.checkIn(env, func(string) *cel.Type { return cel.DoubleType })
+}
+
+// checkIn has CEL type-check the expression in an environment that is given what it reads.
+func (x *expression) checkIn(env *cel.Env, typed func(name string) *cel.Type) (*cel.Ast, *cel.Env, error) {
 	variables := make([]cel.EnvOption, len(x.reads))
 	for i, name := range x.reads {
-		variables[i] = cel.Variable(name, cel.DoubleType)
+		variables[i] = cel.Variable(name, typed(name))
 	}
+	var err error
 	if env, err = env.Extend(variables...); err != nil {
 		return nil, nil, fmt.Errorf("a name it reads means something in CEL itself: %w", err)
 	}
@@ -135,7 +146,7 @@ func (x *expression) lower(read func(name string) number) (number, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := lowering{tree: checked.NativeRep(), read: read}
+	l := lowering[*frame]{tree: checked.NativeRep(), read: read}
 	root := l.tree.Expr()
 	if l.tree.GetType(root.ID()) == types.BoolType {
 		test, err := l.truth(root)

@@ -12,22 +12,32 @@ type trait struct {
 	entity   bool // reads an entity's history
 	windowed bool
 	labels   bool
+	previous bool // reads one event before, wherever it lies or within a window
 }
 
-// aggregates of values, and what of an event they may be taken over.
+// What of an event an aggregate may be taken over, besides the names of its fields.
 const (
 	overEvents = "events"
 	overAmount = "amount"
 )
 
+// What a field is, where a definition may read several sorts.
+const (
+	asAmount   = "amount"
+	asNumber   = "number"
+	asCategory = "category"
+	asFlag     = "flag"
+	asEntity   = "entity"
+)
+
 func traitOf(kind string) (trait, bool) {
 	switch kind {
-	case "count", "sum", "mean", "std", "min", "max":
+	case "count", "sum", "mean", "std", "min", "max", "distinct", "share_of_value", "velocity":
 		return trait{entity: true, windowed: true}, true
 	case "fraud_count", "fraud_share", "last_fraud_age", "first_fraud_age":
 		return trait{entity: true, windowed: true, labels: true}, true
-	case "time_since_last", "first_seen_age", "distance_from_last":
-		return trait{entity: true}, true
+	case "time_since_last", "first_seen_age", "distance_from_last", "speed_from_last", "speed", "last", "changed", "same_as_last":
+		return trait{entity: true, previous: true}, true
 	case "field", "category", "flag", "hour", "weekday", "distance", "expr":
 		return trait{}, true
 	}
@@ -49,43 +59,85 @@ func (f *form) check() (key, problem string) {
 	if t.entity && !isName(f.By) {
 		return "by", "names no entity"
 	}
-	if t.windowed {
-		if key, problem := f.checkWindow(t); problem != "" {
-			return key, problem
+	if key, problem := f.checkWindow(t); problem != "" {
+		return key, problem
+	}
+	if f.Where != nil {
+		if problem := f.Where.check(); problem != "" {
+			return "where", problem
 		}
 	}
 	if f.Digits < 0 || f.Digits > MaxScale {
 		return "digits", fmt.Sprintf("%d is outside 0 to %d", f.Digits, MaxScale)
 	}
+	return f.checkSubject()
+}
+
+// checkSubject checks what the form is about.
+func (f *form) checkSubject() (key, problem string) {
 	switch f.Kind {
 	case "hour", "weekday":
 		return f.checkCalendar()
-	case "distance":
-		return checkPlaces(f.From, f.To)
-	case "distance_from_last":
-		return checkPlaces(f.From)
+	case "distance", "speed":
+		return f.Kind, checkPlaces(f.From, f.To)
+	case "distance_from_last", "speed_from_last":
+		return f.Kind, checkPlaces(f.From)
 	case "expr":
 		return f.checkExpr()
+	case "distinct", "share_of_value", "last", "changed", "same_as_last":
+		return f.Kind, f.checkField()
 	case "category":
 		if len(f.Values) == 0 {
-			return "category", "the attribute declares no values, so it has no codes"
+			return "category", noCodes
 		}
 	}
 	return "", ""
 }
 
+const noCodes = "the attribute declares no values, so it has no codes"
+
+// checkField checks what kinds that read any sort of field read.
+func (f *form) checkField() (problem string) {
+	switch f.As {
+	case asAmount, asNumber, asCategory, asFlag, asEntity:
+	default:
+		return fmt.Sprintf("%q is not a sort of field", f.As)
+	}
+	switch {
+	case !isName(f.Of) || (f.Of == overAmount) != (f.As == asAmount):
+		return "names no field of the event"
+	case f.As == asEntity && f.Of == f.By:
+		return "is the entity whose history is read: it never differs"
+	case f.As == asEntity && f.Kind == "last":
+		return "an entity's key is no number; use same_as_last or changed"
+	case f.As == asCategory && f.Kind == "last" && len(f.Values) == 0:
+		return noCodes
+	}
+	return ""
+}
+
 func (f *form) checkWindow(t trait) (key, problem string) {
 	switch {
+	case t.previous && f.Window == 0 && f.Where == nil:
+		return "", ""
+	case t.previous && f.Window == 0:
+		return "windows", "is missing; what a filter looks for is looked for among the events of a window"
+	case !t.windowed && !t.previous:
+		return "", ""
 	case f.Window <= 0 || f.Window > maxSpan:
 		return "windows", "must be longer than 0 and at most ten years"
+	case t.previous:
+		return "", ""
 	case f.Delay < 0 || f.Delay > maxSpan:
 		return "delay", "must be between 0 and ten years"
 	case f.Current && (t.labels || f.Delay > 0):
 		return "include_current", "has no meaning with a delay or labels: the event itself is outside the window"
 	case !t.labels && f.Of == "":
 		return f.Kind, "names nothing to aggregate"
-	case f.Of == overEvents && f.Kind != "count" && !t.labels:
+	case f.Of == overEvents && f.Kind != "count" && f.Kind != "velocity" && !t.labels:
 		return f.Kind, "events have no value; name amount or a number"
+	case f.Kind == "velocity" && (f.Over <= f.Window || f.Over > maxSpan):
+		return "over", "must be longer than the windows and at most ten years"
 	}
 	return "", ""
 }
@@ -107,13 +159,13 @@ func (f *form) checkCalendar() (key, problem string) {
 	return "", ""
 }
 
-func checkPlaces(places ...[]string) (key, problem string) {
+func checkPlaces(places ...[]string) (problem string) {
 	for _, place := range places {
 		if len(place) != 2 || place[0] == "" || place[1] == "" {
-			return "distance", "a place is two numbers: latitude and longitude in degrees"
+			return "a place is two numbers: latitude and longitude in degrees"
 		}
 	}
-	return "", ""
+	return ""
 }
 
 // loadZone finds a time zone by its IANA name.
@@ -132,10 +184,13 @@ func loadZone(name string) (*time.Location, error) {
 func (f *form) own(t trait) form {
 	g := form{Kind: f.Kind}
 	if t.entity {
-		g.By = f.By
+		g.By, g.Where = f.By, f.Where
 	}
 	if t.windowed {
 		g.Window, g.Delay, g.Current = f.Window, f.Delay, f.Current
+	}
+	if t.previous {
+		g.Window = f.Window
 	}
 	switch f.Kind {
 	case "count", "sum", "mean", "std", "min", "max", "field":
@@ -151,10 +206,22 @@ func (f *form) own(t trait) form {
 		g.Of = f.Of
 	case "hour", "weekday":
 		g.Zone, g.Between = f.Zone, f.Between
-	case "distance":
+	case "distance", "speed":
 		g.From, g.To = f.From, f.To
-	case "distance_from_last":
+	case "distance_from_last", "speed_from_last":
 		g.From = f.From
+	case "distinct", "share_of_value", "changed", "same_as_last":
+		g.Of, g.As = f.Of, f.As
+	case "last":
+		g.Of, g.As = f.Of, f.As
+		switch f.As {
+		case asAmount:
+			g.Currency, g.Digits = f.Currency, f.Digits
+		case asCategory:
+			g.Values = f.Values
+		}
+	case "velocity":
+		g.Of, g.Over = f.Of, f.Over
 	case "expr":
 		g.Expr, g.Fields, g.Inputs, g.Currency, g.Digits = f.Expr, f.Fields, f.Inputs, f.Currency, f.Digits
 	}
@@ -166,10 +233,15 @@ func (f *form) bind(s *Schema) (key, problem string) {
 	if f.By != "" && s.entity(f.By) < 0 {
 		return "by", fmt.Sprintf("%q is not an entity of %s", f.By, s.EventType)
 	}
+	if f.Where != nil {
+		if problem := f.Where.bind(s); problem != "" {
+			return "where", problem
+		}
+	}
 	switch f.Kind {
 	case "category", "flag":
 		return f.bindAttribute(s)
-	case "distance", "distance_from_last":
+	case "distance", "distance_from_last", "speed", "speed_from_last":
 		for _, name := range append(append([]string(nil), f.From...), f.To...) {
 			if s.number(name) < 0 {
 				return f.Kind, fmt.Sprintf("%q is not a number of %s", name, s.EventType)
@@ -181,9 +253,11 @@ func (f *form) bind(s *Schema) (key, problem string) {
 				return "expr", problem
 			}
 		}
-	case "count", "sum", "mean", "std", "min", "max", "field":
+	case "distinct", "share_of_value", "changed", "same_as_last", "last":
+		return f.Kind, f.bindField(s)
+	case "count", "sum", "mean", "std", "min", "max", "velocity", "field":
 		if f.Of != overEvents {
-			return f.Kind, f.bindValue(s, f.Of, f.summed())
+			return f.Kind, f.bindValue(s, f.Of, f.summed() || f.Kind == "velocity")
 		}
 		if f.Kind == "field" {
 			return "field", "events have no value; name amount or a number"
@@ -192,13 +266,55 @@ func (f *form) bind(s *Schema) (key, problem string) {
 	return "", ""
 }
 
+// bindField checks a field of any sort against the schema.
+func (f *form) bindField(s *Schema) (problem string) {
+	switch as := s.sort(f.Of); {
+	case as == "":
+		return fmt.Sprintf("%q is not an attribute, entity or number of %s, nor amount", f.Of, s.EventType)
+	case as != f.As:
+		return fmt.Sprintf("%s is a %s in %s, not a %s", f.Of, as, s.EventType, f.As)
+	case as == asAmount:
+		return f.bindValue(s, f.Of, false)
+	}
+	return ""
+}
+
+// sort says what the field of that name is, "" when there is none.
+func (s *Schema) sort(name string) string {
+	if name == overAmount {
+		return asAmount
+	}
+	if s.entity(name) >= 0 {
+		return asEntity
+	}
+	if i := s.attribute(name); i >= 0 {
+		if s.Attributes[i].Kind == Flag {
+			return asFlag
+		}
+		return asCategory
+	}
+	if s.number(name) >= 0 {
+		return asNumber
+	}
+	return ""
+}
+
+// inCurrency says whether the form's value is an amount of money or made of one, so that its currency is part of its meaning.
+func (f *form) inCurrency() bool {
+	switch f.Kind {
+	case "count", "velocity", "distinct", "share_of_value", "changed", "same_as_last":
+		return false
+	}
+	return true
+}
+
 // bindValue checks the amount or a number of that name against the schema.
 func (f *form) bindValue(s *Schema, name string, summed bool) (problem string) {
 	if name == overAmount {
 		switch {
 		case s.Currency == "":
 			return s.EventType + " declares no currency, so its events have no amount"
-		case f.Kind != "count" && (f.Currency != s.Currency || f.Digits != s.MinorDigits):
+		case f.inCurrency() && (f.Currency != s.Currency || f.Digits != s.MinorDigits):
 			return fmt.Sprintf("is defined on %s with %d decimals, %s has %s with %d", f.Currency, f.Digits, s.EventType, s.Currency, s.MinorDigits)
 		}
 		return ""
@@ -209,7 +325,7 @@ func (f *form) bindValue(s *Schema, name string, summed bool) (problem string) {
 		return fmt.Sprintf("%q is neither amount nor a number of %s", name, s.EventType)
 	case summed && s.Numbers[i].Scale < 0:
 		return fmt.Sprintf("number %s has no scale, so it cannot be summed exactly; declare one, or use min or max", name)
-	case summed && s.Numbers[i].Scale != f.Digits:
+	case f.summed() && s.Numbers[i].Scale != f.Digits:
 		return fmt.Sprintf("is defined on %d decimals of %s, which has %d", f.Digits, name, s.Numbers[i].Scale)
 	}
 	return ""

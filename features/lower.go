@@ -15,29 +15,37 @@ type frame struct {
 	event  *Event
 }
 
+// Closures over what is read: a frame for expressions, an event for filters.
 type (
-	number func(*frame) float64
-	truth  func(*frame) bool
+	numberOf[T any] func(T) float64
+	truthOf[T any]  func(T) bool
+	number          = numberOf[*frame]
 )
 
-// lowering turns a checked tree into closures. What is not in the numeric subset is an error.
-type lowering struct {
-	tree *ast.AST
-	read func(name string) number
+// lowering turns a checked tree into closures. What is not in the numeric subset, and not known to words, is an error.
+type lowering[T any] struct {
+	tree  *ast.AST
+	read  func(name string) numberOf[T]
+	words func(l *lowering[T], e ast.Expr) (truthOf[T], error) // truths about texts and flags; nil for those of numbers; nil in expressions
 }
 
-func outside(what string) error {
-	return fmt.Errorf("%s is outside the numeric subset: + - * /, comparisons, && || !, ?:, log1p, abs, sqrt, min, max, missing", what)
+// outsideError says what CEL knows and we do not.
+type outsideError struct{ what string }
+
+func (e *outsideError) Error() string {
+	return e.what + " is outside the numeric subset: + - * /, comparisons, && || !, ?:, log1p, abs, sqrt, min, max, missing"
 }
 
-func (l *lowering) number(e ast.Expr) (number, error) {
+func outside(what string) error { return &outsideError{what} }
+
+func (l *lowering[T]) number(e ast.Expr) (numberOf[T], error) {
 	switch e.Kind() {
 	case ast.LiteralKind:
 		d, ok := e.AsLiteral().(types.Double)
 		if !ok {
 			return nil, outside(fmt.Sprintf("the literal %v", e.AsLiteral().Value()))
 		}
-		return func(*frame) float64 { return float64(d) }, nil
+		return func(T) float64 { return float64(d) }, nil
 	case ast.IdentKind:
 		return l.read(e.AsIdent()), nil
 	case ast.CallKind:
@@ -46,14 +54,14 @@ func (l *lowering) number(e ast.Expr) (number, error) {
 	return nil, outside("a part of the expression")
 }
 
-func (l *lowering) call(c ast.CallExpr) (number, error) {
+func (l *lowering[T]) call(c ast.CallExpr) (numberOf[T], error) {
 	if c.IsMemberFunction() {
 		return nil, outside("." + c.FunctionName() + "()")
 	}
 	if c.FunctionName() == operators.Conditional {
 		return l.choice(c.Args())
 	}
-	arguments := make([]number, len(c.Args()))
+	arguments := make([]numberOf[T], len(c.Args()))
 	for i, argument := range c.Args() {
 		var err error
 		if arguments[i], err = l.number(argument); err != nil {
@@ -62,41 +70,41 @@ func (l *lowering) call(c ast.CallExpr) (number, error) {
 	}
 	switch len(arguments) {
 	case 1:
-		return unary(c.FunctionName(), arguments[0])
+		return ofOne(c.FunctionName(), arguments[0])
 	case 2:
-		return binary(c.FunctionName(), arguments[0], arguments[1])
+		return ofTwo(c.FunctionName(), arguments[0], arguments[1])
 	}
 	return nil, outside(c.FunctionName())
 }
 
-func unary(function string, x number) (number, error) {
+func ofOne[T any](function string, x numberOf[T]) (numberOf[T], error) {
 	switch function {
 	case operators.Negate:
-		return func(in *frame) float64 { return -x(in) }, nil
+		return func(in T) float64 { return -x(in) }, nil
 	case "abs":
-		return func(in *frame) float64 { return math.Abs(x(in)) }, nil
+		return func(in T) float64 { return math.Abs(x(in)) }, nil
 	case "sqrt":
-		return func(in *frame) float64 { return math.Sqrt(x(in)) }, nil
+		return func(in T) float64 { return math.Sqrt(x(in)) }, nil
 	case "log1p":
-		return func(in *frame) float64 { return log1p(x(in)) }, nil
+		return func(in T) float64 { return log1p(x(in)) }, nil
 	}
 	return nil, outside(function)
 }
 
-func binary(function string, x, y number) (number, error) {
+func ofTwo[T any](function string, x, y numberOf[T]) (numberOf[T], error) {
 	switch function {
 	case operators.Add:
-		return func(in *frame) float64 { return x(in) + y(in) }, nil
+		return func(in T) float64 { return x(in) + y(in) }, nil
 	case operators.Subtract:
-		return func(in *frame) float64 { return x(in) - y(in) }, nil
+		return func(in T) float64 { return x(in) - y(in) }, nil
 	case operators.Multiply:
-		return func(in *frame) float64 { return float64(x(in) * y(in)) }, nil
+		return func(in T) float64 { return float64(x(in) * y(in)) }, nil
 	case operators.Divide:
-		return func(in *frame) float64 { return divide(x(in), y(in)) }, nil
+		return func(in T) float64 { return divide(x(in), y(in)) }, nil
 	case "min":
-		return func(in *frame) float64 { return min(x(in), y(in)) }, nil
+		return func(in T) float64 { return min(x(in), y(in)) }, nil
 	case "max":
-		return func(in *frame) float64 { return max(x(in), y(in)) }, nil
+		return func(in T) float64 { return max(x(in), y(in)) }, nil
 	}
 	return nil, outside(function)
 }
@@ -109,7 +117,7 @@ func divide(x, y float64) float64 {
 	return x / y
 }
 
-func (l *lowering) choice(arguments []ast.Expr) (number, error) {
+func (l *lowering[T]) choice(arguments []ast.Expr) (numberOf[T], error) {
 	test, err := l.truth(arguments[0])
 	if err != nil {
 		return nil, err
@@ -122,7 +130,7 @@ func (l *lowering) choice(arguments []ast.Expr) (number, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(in *frame) float64 {
+	return func(in T) float64 {
 		if test(in) {
 			return yes(in)
 		}
@@ -130,13 +138,18 @@ func (l *lowering) choice(arguments []ast.Expr) (number, error) {
 	}, nil
 }
 
-func (l *lowering) truth(e ast.Expr) (truth, error) {
+func (l *lowering[T]) truth(e ast.Expr) (truthOf[T], error) {
+	if l.words != nil {
+		if test, err := l.words(l, e); test != nil || err != nil {
+			return test, err
+		}
+	}
 	if e.Kind() == ast.LiteralKind {
 		b, ok := e.AsLiteral().(types.Bool)
 		if !ok {
 			return nil, outside(fmt.Sprintf("the literal %v", e.AsLiteral().Value()))
 		}
-		return func(*frame) bool { return bool(b) }, nil
+		return func(T) bool { return bool(b) }, nil
 	}
 	if e.Kind() != ast.CallKind || e.AsCall().IsMemberFunction() {
 		return nil, outside("a part of the expression")
@@ -153,8 +166,8 @@ func (l *lowering) truth(e ast.Expr) (truth, error) {
 	return l.comparison(c)
 }
 
-func (l *lowering) logic(c ast.CallExpr) (truth, error) {
-	parts := make([]truth, len(c.Args()))
+func (l *lowering[T]) logic(c ast.CallExpr) (truthOf[T], error) {
+	parts := make([]truthOf[T], len(c.Args()))
 	for i, argument := range c.Args() {
 		var err error
 		if parts[i], err = l.truth(argument); err != nil {
@@ -163,17 +176,17 @@ func (l *lowering) logic(c ast.CallExpr) (truth, error) {
 	}
 	switch c.FunctionName() {
 	case operators.LogicalNot:
-		return func(in *frame) bool { return !parts[0](in) }, nil
+		return func(in T) bool { return !parts[0](in) }, nil
 	case operators.LogicalAnd:
-		return func(in *frame) bool { return parts[0](in) && parts[1](in) }, nil
+		return func(in T) bool { return parts[0](in) && parts[1](in) }, nil
 	case operators.LogicalOr:
-		return func(in *frame) bool { return parts[0](in) || parts[1](in) }, nil
+		return func(in T) bool { return parts[0](in) || parts[1](in) }, nil
 	case operators.Equals:
-		return func(in *frame) bool { return parts[0](in) == parts[1](in) }, nil
+		return func(in T) bool { return parts[0](in) == parts[1](in) }, nil
 	case operators.NotEquals:
-		return func(in *frame) bool { return parts[0](in) != parts[1](in) }, nil
+		return func(in T) bool { return parts[0](in) != parts[1](in) }, nil
 	}
-	return func(in *frame) bool {
+	return func(in T) bool {
 		if parts[0](in) {
 			return parts[1](in)
 		}
@@ -181,8 +194,8 @@ func (l *lowering) logic(c ast.CallExpr) (truth, error) {
 	}, nil
 }
 
-func (l *lowering) comparison(c ast.CallExpr) (truth, error) {
-	arguments := make([]number, len(c.Args()))
+func (l *lowering[T]) comparison(c ast.CallExpr) (truthOf[T], error) {
+	arguments := make([]numberOf[T], len(c.Args()))
 	for i, argument := range c.Args() {
 		var err error
 		if arguments[i], err = l.number(argument); err != nil {
@@ -191,7 +204,7 @@ func (l *lowering) comparison(c ast.CallExpr) (truth, error) {
 	}
 	if c.FunctionName() == "missing" {
 		x := arguments[0]
-		return func(in *frame) bool { return math.IsNaN(x(in)) }, nil
+		return func(in T) bool { return math.IsNaN(x(in)) }, nil
 	}
 	if len(arguments) != 2 {
 		return nil, outside(c.FunctionName())
@@ -199,17 +212,17 @@ func (l *lowering) comparison(c ast.CallExpr) (truth, error) {
 	x, y := arguments[0], arguments[1]
 	switch c.FunctionName() {
 	case operators.Less:
-		return func(in *frame) bool { return x(in) < y(in) }, nil
+		return func(in T) bool { return x(in) < y(in) }, nil
 	case operators.LessEquals:
-		return func(in *frame) bool { return x(in) <= y(in) }, nil
+		return func(in T) bool { return x(in) <= y(in) }, nil
 	case operators.Greater:
-		return func(in *frame) bool { return x(in) > y(in) }, nil
+		return func(in T) bool { return x(in) > y(in) }, nil
 	case operators.GreaterEquals:
-		return func(in *frame) bool { return x(in) >= y(in) }, nil
+		return func(in T) bool { return x(in) >= y(in) }, nil
 	case operators.Equals:
-		return func(in *frame) bool { return x(in) == y(in) }, nil
+		return func(in T) bool { return x(in) == y(in) }, nil
 	case operators.NotEquals:
-		return func(in *frame) bool { return x(in) != y(in) }, nil
+		return func(in T) bool { return x(in) != y(in) }, nil
 	}
 	return nil, outside(c.FunctionName())
 }

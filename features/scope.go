@@ -31,9 +31,9 @@ func NewScope(schema *Schema, definitions ...Definition) *Scope {
 			continue
 		}
 		k := &s.kinds[kind]
-		k.rows = k.rows || f.Kind != "first_seen_age"
+		k.rows = k.rows || f.Kind != "first_seen_age" || f.Window > 0
 		if f.Window > 0 {
-			k.reach = max(k.reach, f.Window+f.Delay)
+			k.reach = max(k.reach, f.reach())
 			s.reach = max(s.reach, k.reach)
 		}
 	}

@@ -27,11 +27,22 @@ type Spec struct {
 
 	DistanceFromLast *Point `yaml:"distance_from_last,omitempty"` // km from the entity's previous event
 	Distance         *Route `yaml:"distance,omitempty"`           // km between two points of the event itself
+	SpeedFromLast    *Point `yaml:"speed_from_last,omitempty"`    // km/h from the entity's previous event
+	Speed            *Route `yaml:"speed,omitempty"`              // km/h: the route of the event over the time since the entity's previous one
+
+	Distinct     string `yaml:"distinct,omitempty"`       // how many different values: of an attribute, an entity, a number or amount
+	ShareOfValue string `yaml:"share_of_value,omitempty"` // share of events with the value that the event itself has
+	Velocity     string `yaml:"velocity,omitempty"`       // events, amount or a number: its rate in each window over its rate in Over
+	Last         string `yaml:"last,omitempty"`           // what the entity's previous event had
+	Changed      string `yaml:"changed,omitempty"`        // 1 when that differs from what the event itself has
+	SameAsLast   string `yaml:"same_as_last,omitempty"`   // 1 when it does not
 
 	By             string   `yaml:"by,omitempty"`      // entity kind of an aggregate
 	Windows        []string `yaml:"windows,omitempty"` // one feature each, named NAME_1d, NAME_7d, ...
 	Delay          string   `yaml:"delay,omitempty"`
 	IncludeCurrent *bool    `yaml:"include_current,omitempty"`
+	Over           string   `yaml:"over,omitempty"`  // the long window of Velocity
+	Where          string   `yaml:"where,omitempty"` // CEL over an event's own fields: which events count
 
 	Expr string `yaml:"expr,omitempty"` // CEL over other features, amount (major units) and numbers
 }
