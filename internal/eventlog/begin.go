@@ -79,6 +79,9 @@ func (l *Log) addSegment(s *segment) {
 	segments = append(segments, s)
 	l.segments.Store(&segments)
 	l.metrics.segments.Set(float64(len(segments)))
+	if l.keeper != nil { // not while the log is being opened
+		l.keeper.rouse()
+	}
 }
 
 // statedBefore returns the event types that were stated before the sequence.

@@ -128,12 +128,29 @@ func requireRecords(t require.TestingT, want, got []*logv1.Record) {
 	}
 }
 
-// copyLog copies the files of a log, as a crash would leave them if the disk had got everything.
+// copyLog copies the segments of a log, as a crash would leave them if the disk had got everything but the indexes, which are
+// made beside.
 func copyLog(t testing.TB, from string) string {
 	t.Helper()
 	to := t.TempDir()
-	require.NoError(t, os.CopyFS(to, os.DirFS(from)))
+	paths, err := segmentFiles(from)
+	require.NoError(t, err)
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(to, filepath.Base(path)), b, 0o600))
+	}
 	return to
+}
+
+// forgetIndexes removes the indexes of a closed log, so that it is read in full when it is opened.
+func forgetIndexes(t testing.TB, dir string) {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "*"+indexSuffix))
+	require.NoError(t, err)
+	for _, path := range paths {
+		require.NoError(t, os.Remove(path))
+	}
 }
 
 func lastFile(t testing.TB, dir string) string {

@@ -20,6 +20,7 @@ type Log struct {
 	o       Options
 	metrics *metrics
 	space   space
+	keeper  *keeper
 	warned  atomic.Bool
 
 	failure atomic.Pointer[error] // set once: the log is poisoned
@@ -48,9 +49,10 @@ type Log struct {
 	cutOff  int64 // bytes of the torn tail that Open cut
 }
 
-// Open opens the log in o.Dir, or makes a new one there, and finds out what is in it: every frame is checked. A torn
-// tail of the last segment is cut off: it was never acknowledged. Anything else that is not as it was written is
-// ErrCorrupt, and nothing is changed then. What was found is durable when Open returns.
+// Open opens the log in o.Dir, or makes a new one there, and finds out what is in it: every frame is checked that stands in
+// the last segment or in one without an index; the others' frames are checked when they are read. A torn tail of the last
+// segment is cut off: it was never acknowledged. Anything else that is not as it was written is ErrCorrupt, and nothing is
+// changed then. What was found is durable when Open returns.
 func Open(o Options) (*Log, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -78,7 +80,9 @@ func Open(o Options) (*Log, error) {
 	l.space.look()
 	l.metrics.segments.Set(float64(len(*l.segments.Load())))
 	l.keep.Store(true)
+	l.keeper = newKeeper(l)
 	go l.run()
+	go l.keeper.run()
 	return l, nil
 }
 
@@ -114,16 +118,16 @@ func (l *Log) recover() error {
 	return l.w.resume(all[len(all)-1])
 }
 
-// removeUnnamed removes segments that were being made when the last process ended.
+// removeUnnamed removes files that were being made when the last process ended.
 func (l *Log) removeUnnamed() error {
 	entries, err := os.ReadDir(l.o.Dir)
 	if err != nil {
 		return fmt.Errorf("list the event log: %w", err)
 	}
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), segmentSuffix+newSuffix) {
+		if strings.HasSuffix(e.Name(), segmentSuffix+newSuffix) || strings.HasSuffix(e.Name(), indexSuffix+newSuffix) {
 			if err := l.o.disk.remove(filepath.Join(l.o.Dir, e.Name())); err != nil {
-				return fmt.Errorf("remove an unfinished segment: %w", err)
+				return fmt.Errorf("remove an unfinished file: %w", err)
 			}
 		}
 	}
@@ -196,6 +200,7 @@ func (l *Log) shut() error {
 	l.rouse()
 	l.mu.Unlock()
 	<-l.stopped
+	<-l.keeper.stopped
 	defer l.metrics.unregister()
 	if err := l.failure.Load(); err != nil {
 		_ = l.closeFiles()

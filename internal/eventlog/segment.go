@@ -12,8 +12,8 @@ import (
 	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
 )
 
-// indexEvery is how far apart the entries of a segment's index are, in bytes of the file: a look-up reads about half of it
-// and the index takes a 64th of the log's size in memory.
+// indexEvery is how far apart the entries of the open segment's index are, in bytes of the file: a look-up reads about half
+// of it.
 const indexEvery = 1 << 10
 
 // entry says where a record is: both numbers count from the segment's first.
@@ -26,7 +26,8 @@ type segment struct {
 	start int64 // offset of the first frame
 	end   atomic.Int64
 
-	mu    sync.Mutex // guards index and file
+	ids   atomic.Pointer[idIndex] // of a sealed segment, once it was made
+	mu    sync.Mutex              // guards index and file
 	index []entry    // in order; the first frame is not in it
 	file  *os.File   // kept open for Get once it was needed, nil before and after
 }
@@ -169,6 +170,9 @@ func (c *catalog) closeFiles() error {
 		if s.file != nil {
 			errs = append(errs, s.file.Close())
 			s.file = nil
+		}
+		if x := s.ids.Load(); x != nil {
+			errs = append(errs, x.file.Close())
 		}
 		s.mu.Unlock()
 	}

@@ -178,6 +178,7 @@ func TestSealedSegments(t *testing.T) {
 	l := start(t, Options{Dir: dir, SegmentBytes: 4 << 10})
 	appendAll(t, l, numbered("e", 100)...)
 	require.NoError(t, l.Close())
+	forgetIndexes(t, dir)
 	paths, err := segmentFiles(dir)
 	require.NoError(t, err)
 	require.Greater(t, len(paths), 2)

@@ -2,23 +2,18 @@ package scoring
 
 import (
 	"context"
-	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/haechi-fraud/haechi/features"
+	"github.com/haechi-fraud/haechi/internal/eventlog"
 )
-
-// idKey is 128 bits of an event's type and id under seeds drawn at start: nobody outside can aim at a collision, and at a
-// billion ids an accidental one has a chance below 10^-20. It never leaves the process.
-type idKey struct{ a, b uint64 }
 
 // place is what is known of an event: sequences of its records, 0 where there is none.
 type place struct {
 	event    uint64
 	decision uint64
-	// label is the first label record of the event; further ones are in idShard.labels.
-	label uint64
 }
 
 // flight is one id being worked on; done is closed when its place is final.
@@ -26,11 +21,11 @@ type flight struct{ done chan struct{} }
 
 type idShard struct {
 	sync.Mutex
-	places   map[idKey]place
-	labels   map[idKey][]uint64
-	waiting  map[idKey][]features.Label
-	flights  map[idKey]*flight
-	labelled map[idKey]*flight
+	places   map[eventlog.Key]place // an event of 0 is in the log's index, only its decision is newer
+	labels   map[eventlog.Key][]uint64
+	waiting  map[eventlog.Key][]features.Label
+	flights  map[eventlog.Key]*flight
+	labelled map[eventlog.Key]*flight
 }
 
 const (
@@ -39,80 +34,100 @@ const (
 	maxWaiting = 1 << 20
 )
 
-// ids is the index of every event id of the log: it makes an id count once, whoever sends it how often.
+// ids finds every event id of the log and makes an id count once, whoever sends it how often. In memory are those of records
+// that the log's own index does not hold yet, about a segment of them; the rest is looked up there.
 type ids struct {
-	seedA, seedB maphash.Seed
-	shards       [idShards]idShard
-	waits        atomic.Int64 // labels that wait for their event
+	log    *eventlog.Log
+	shards [idShards]idShard
+	waits  atomic.Int64 // labels that wait for their event
+	// forgotten is the sequence up to which records may have left memory.
+	forgotten atomic.Uint64
 }
 
-func newIDs() *ids {
-	x := &ids{seedA: maphash.MakeSeed(), seedB: maphash.MakeSeed()}
+func newIDs(log *eventlog.Log) *ids {
+	x := &ids{log: log}
 	for i := range x.shards {
-		x.shards[i].places = map[idKey]place{}
-		x.shards[i].labels = map[idKey][]uint64{}
-		x.shards[i].waiting = map[idKey][]features.Label{}
-		x.shards[i].flights = map[idKey]*flight{}
-		x.shards[i].labelled = map[idKey]*flight{}
+		x.shards[i].places = map[eventlog.Key]place{}
+		x.shards[i].labels = map[eventlog.Key][]uint64{}
+		x.shards[i].waiting = map[eventlog.Key][]features.Label{}
+		x.shards[i].flights = map[eventlog.Key]*flight{}
+		x.shards[i].labelled = map[eventlog.Key]*flight{}
 	}
 	return x
 }
 
-func (x *ids) key(eventType, id string) idKey {
-	return idKey{x.hash(x.seedA, eventType, id), x.hash(x.seedB, eventType, id)}
-}
+func (x *ids) key(eventType, id string) eventlog.Key { return x.log.Key(eventType, id) }
 
-func (x *ids) hash(seed maphash.Seed, eventType, id string) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	h.WriteString(eventType)
-	h.WriteByte(0)
-	h.WriteString(id)
-	return h.Sum64()
-}
-
-func (x *ids) shard(k idKey) *idShard { return &x.shards[k.a%idShards] }
+func (x *ids) shard(k eventlog.Key) *idShard { return &x.shards[k[0]%idShards] }
 
 // reserve takes the id for the caller, who must end the flight by land or drop. When the id is known already it returns
 // its place; when another request holds it, reserve waits for that one until ctx ends.
-func (x *ids) reserve(ctx context.Context, k idKey) (known place, mine bool, err error) {
+func (x *ids) reserve(ctx context.Context, k eventlog.Key) (known place, mine bool, err error) {
 	s := x.shard(k)
 	for {
 		s.Lock()
-		if p, ok := s.places[k]; ok {
-			s.Unlock()
-			return p, false, nil
-		}
+		p, here := s.places[k]
 		f, busy := s.flights[k]
-		if !busy {
+		if !here && !busy {
 			s.flights[k] = &flight{done: make(chan struct{})}
-			s.Unlock()
-			return place{}, true, nil
 		}
 		s.Unlock()
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return place{}, false, ctx.Err()
+		switch {
+		case here:
+			if p, here, err = x.whole(k, p); here || err != nil {
+				return p, false, err
+			}
+		case !busy: // the caller's, unless the log has it
+			t, err := x.log.Find(k)
+			if err != nil || t.Event != 0 {
+				x.drop(k)
+				return place{t.Event, t.Decision}, false, err
+			}
+			return place{}, true, nil
+		default:
+			if err := f.wait(ctx); err != nil {
+				return place{}, false, err
+			}
 		}
 	}
 }
 
+func (f *flight) wait(ctx context.Context) error {
+	select {
+	case <-f.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// whole adds to a place in memory what the log's index has of it. It reports false, forgetting the place, when the event is
+// not in the log any more.
+func (x *ids) whole(k eventlog.Key, p place) (place, bool, error) {
+	if p.event != 0 {
+		return p, true, nil
+	}
+	t, err := x.log.Find(k)
+	if err != nil {
+		return place{}, false, err
+	}
+	if t.Event == 0 {
+		s := x.shard(k)
+		s.Lock()
+		delete(s.places, k)
+		s.Unlock()
+	}
+	return place{t.Event, p.decision}, t.Event != 0, nil
+}
+
 // land ends a flight with the event's place.
-func (x *ids) land(k idKey, p place) {
+func (x *ids) land(k eventlog.Key, p place) {
 	s := x.shard(k)
 	s.Lock()
 	for _, l := range s.waiting[k] {
-		if p.label == 0 {
-			p.label = l.Sequence
-		} else {
-			s.labels[k] = append(s.labels[k], l.Sequence)
-		}
+		s.labels[k] = append(s.labels[k], l.Sequence)
 	}
-	if n := len(s.waiting[k]); n > 0 {
-		delete(s.waiting, k)
-		x.waits.Add(-int64(n))
-	}
+	x.arrive(s, k)
 	s.places[k] = p
 	f := s.flights[k]
 	delete(s.flights, k)
@@ -122,8 +137,23 @@ func (x *ids) land(k idKey, p place) {
 	}
 }
 
+// arrived notes that an event came which the log's index holds: labels do not wait for it any more.
+func (x *ids) arrived(k eventlog.Key) {
+	s := x.shard(k)
+	s.Lock()
+	x.arrive(s, k)
+	s.Unlock()
+}
+
+func (x *ids) arrive(s *idShard, k eventlog.Key) {
+	if n := len(s.waiting[k]); n > 0 {
+		delete(s.waiting, k)
+		x.waits.Add(-int64(n))
+	}
+}
+
 // drop ends a flight that left no trace.
-func (x *ids) drop(k idKey) {
+func (x *ids) drop(k eventlog.Key) {
 	s := x.shard(k)
 	s.Lock()
 	f := s.flights[k]
@@ -133,26 +163,31 @@ func (x *ids) drop(k idKey) {
 }
 
 // find looks an id up, waiting for a request that holds it until ctx ends.
-func (x *ids) find(ctx context.Context, k idKey) (place, bool, error) {
+func (x *ids) find(ctx context.Context, k eventlog.Key) (place, bool, error) {
 	s := x.shard(k)
 	for {
 		s.Lock()
-		p, ok := s.places[k]
-		f := s.flights[k]
+		p, here := s.places[k]
+		f, busy := s.flights[k]
 		s.Unlock()
-		if ok || f == nil {
-			return p, ok, nil
-		}
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return place{}, false, ctx.Err()
+		switch {
+		case here:
+			if p, here, err := x.whole(k, p); here || err != nil {
+				return p, here, err
+			}
+		case !busy:
+			t, err := x.log.Find(k)
+			return place{t.Event, t.Decision}, t.Event != 0, err
+		default:
+			if err := f.wait(ctx); err != nil {
+				return place{}, false, err
+			}
 		}
 	}
 }
 
 // decided notes the decision record of an event.
-func (x *ids) decided(k idKey, sequence uint64) {
+func (x *ids) decided(k eventlog.Key, sequence uint64) {
 	s := x.shard(k)
 	s.Lock()
 	p := s.places[k]
@@ -162,26 +197,25 @@ func (x *ids) decided(k idKey, sequence uint64) {
 }
 
 // beginLabel makes the caller the only one who labels this event until endLabel.
-func (x *ids) beginLabel(ctx context.Context, k idKey) error {
+func (x *ids) beginLabel(ctx context.Context, k eventlog.Key) error {
 	s := x.shard(k)
 	for {
 		s.Lock()
 		f, busy := s.labelled[k]
 		if !busy {
 			s.labelled[k] = &flight{done: make(chan struct{})}
-			s.Unlock()
-			return nil
 		}
 		s.Unlock()
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return ctx.Err()
+		if !busy {
+			return nil
+		}
+		if err := f.wait(ctx); err != nil {
+			return err
 		}
 	}
 }
 
-func (x *ids) endLabel(k idKey) {
+func (x *ids) endLabel(k eventlog.Key) {
 	s := x.shard(k)
 	s.Lock()
 	f := s.labelled[k]
@@ -191,45 +225,39 @@ func (x *ids) endLabel(k idKey) {
 }
 
 // addLabel notes a label record of a known event.
-func (x *ids) addLabel(k idKey, sequence uint64) {
+func (x *ids) addLabel(k eventlog.Key, sequence uint64) {
 	s := x.shard(k)
 	s.Lock()
-	defer s.Unlock()
-	p := s.places[k]
-	if p.label == 0 {
-		p.label = sequence
-		s.places[k] = p
-		return
-	}
 	s.labels[k] = append(s.labels[k], sequence)
+	s.Unlock()
 }
 
 // labelsOf gives the label records of an event, known or awaited, in log order.
-func (x *ids) labelsOf(k idKey) []uint64 {
+func (x *ids) labelsOf(k eventlog.Key) ([]uint64, error) {
 	s := x.shard(k)
 	s.Lock()
-	defer s.Unlock()
-	p, ok := s.places[k]
-	if !ok {
-		var out []uint64
-		for _, l := range s.waiting[k] {
-			out = append(out, l.Sequence)
-		}
-		return out
+	out := slices.Clone(s.labels[k])
+	for _, l := range s.waiting[k] {
+		out = append(out, l.Sequence)
 	}
-	if p.label == 0 {
-		return nil
+	s.Unlock()
+	t, err := x.log.Find(k) // after memory: what left it meanwhile is here
+	if err != nil {
+		return nil, err
 	}
-	return append([]uint64{p.label}, s.labels[k]...)
+	out = append(out, t.Labels...)
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
 // wait appends a label record for an event that nobody has seen, under the id's lock, so that the event cannot slip in
-// between. It reports false, appending nothing, when the event is known or being appended.
-func (x *ids) wait(k idKey, appendRecord func() (features.Label, error)) (l features.Label, waits bool, err error) {
+// between. forgotten is from before the caller found that the event is not known. It reports false, appending nothing, when
+// the event may be known by now or is being appended.
+func (x *ids) wait(k eventlog.Key, forgotten uint64, appendRecord func() (features.Label, error)) (l features.Label, waits bool, err error) {
 	s := x.shard(k)
 	s.Lock()
 	defer s.Unlock()
-	if _, known := s.places[k]; known || s.flights[k] != nil {
+	if _, known := s.places[k]; known || s.flights[k] != nil || x.forgotten.Load() != forgotten {
 		return features.Label{}, false, nil
 	}
 	if x.waits.Load() >= maxWaiting {
@@ -244,7 +272,7 @@ func (x *ids) wait(k idKey, appendRecord func() (features.Label, error)) (l feat
 }
 
 // restore notes a label that the log says was waiting for its event.
-func (x *ids) restore(k idKey, l features.Label) {
+func (x *ids) restore(k eventlog.Key, l features.Label) {
 	s := x.shard(k)
 	s.Lock()
 	s.waiting[k] = append(s.waiting[k], l)
@@ -253,9 +281,32 @@ func (x *ids) restore(k idKey, l features.Label) {
 }
 
 // awaited gives the labels that came before their event, in log order.
-func (x *ids) awaited(k idKey) []features.Label {
+func (x *ids) awaited(k eventlog.Key) []features.Label {
 	s := x.shard(k)
 	s.Lock()
 	defer s.Unlock()
 	return s.waiting[k]
+}
+
+// forget drops from memory what the log's index holds: records up to a sequence. The maps are made anew, as one that was
+// large keeps its memory.
+func (x *ids) forget(upTo uint64) {
+	x.forgotten.Store(upTo)
+	for i := range x.shards {
+		s := &x.shards[i]
+		s.Lock()
+		places, labels := map[eventlog.Key]place{}, map[eventlog.Key][]uint64{}
+		for k, p := range s.places {
+			if max(p.event, p.decision) > upTo {
+				places[k] = p
+			}
+		}
+		for k, all := range s.labels {
+			if all = slices.DeleteFunc(all, func(sequence uint64) bool { return sequence <= upTo }); len(all) > 0 {
+				labels[k] = all
+			}
+		}
+		s.places, s.labels = places, labels
+		s.Unlock()
+	}
 }

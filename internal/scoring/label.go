@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/haechi-fraud/haechi/features"
+	"github.com/haechi-fraud/haechi/internal/eventlog"
 
 	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
 )
@@ -51,6 +52,7 @@ func (s *Scorer) PutLabel(ctx context.Context, eventType, eventID string, st Lab
 	}
 	defer s.ids.endLabel(k)
 	for {
+		forgotten := s.ids.forgotten.Load()
 		p, known, err := s.ids.find(ctx, k)
 		if err != nil {
 			return LabelResult{}, err
@@ -58,7 +60,7 @@ func (s *Scorer) PutLabel(ctx context.Context, eventType, eventID string, st Lab
 		if known {
 			return s.labelKnown(l, k, p, eventID, st)
 		}
-		r, waits, err := s.labelAwaited(l, k, eventID, st)
+		r, waits, err := s.labelAwaited(l, k, forgotten, eventID, st)
 		if waits || err != nil {
 			return r, err
 		}
@@ -97,7 +99,7 @@ func (l *lane) labelRecord(eventID string, st LabelStatement, recorded int64) *l
 }
 
 // labelKnown attaches a statement to an event that was seen.
-func (s *Scorer) labelKnown(l *lane, k idKey, p place, eventID string, st LabelStatement) (LabelResult, error) {
+func (s *Scorer) labelKnown(l *lane, k eventlog.Key, p place, eventID string, st LabelStatement) (LabelResult, error) {
 	rec, lay, err := s.loggedEvent(p.event)
 	if err != nil {
 		return LabelResult{}, err
@@ -129,8 +131,12 @@ func (s *Scorer) labelKnown(l *lane, k idKey, p place, eventID string, st LabelS
 }
 
 // stands looks for the same statement among those that the event has.
-func (s *Scorer) stands(k idKey, st LabelStatement) (uint64, bool, error) {
-	for _, sequence := range s.ids.labelsOf(k) {
+func (s *Scorer) stands(k eventlog.Key, st LabelStatement) (uint64, bool, error) {
+	all, err := s.ids.labelsOf(k)
+	if err != nil {
+		return 0, false, err
+	}
+	for _, sequence := range all {
 		had, err := s.labelAt(sequence)
 		if err != nil {
 			return 0, false, err
@@ -157,14 +163,14 @@ func (s *Scorer) labelAt(sequence uint64) (LoggedLabel, error) {
 }
 
 // labelAwaited keeps a statement for an event that has not been seen. It reports false when the event turned up meanwhile.
-func (s *Scorer) labelAwaited(l *lane, k idKey, eventID string, st LabelStatement) (LabelResult, bool, error) {
+func (s *Scorer) labelAwaited(l *lane, k eventlog.Key, forgotten uint64, eventID string, st LabelStatement) (LabelResult, bool, error) {
 	if st.KnownAt == 0 {
 		return LabelResult{}, true, &features.FieldError{Field: "known_at", Problem: "is needed for an event that has not been seen yet, whose time is not known"}
 	}
 	if sequence, stands, err := s.stands(k, st); err != nil || stands {
 		return LabelResult{Sequence: sequence, Waiting: true}, true, err
 	}
-	label, waits, err := s.ids.wait(k, func() (features.Label, error) {
+	label, waits, err := s.ids.wait(k, forgotten, func() (features.Label, error) {
 		rec := l.labelRecord(eventID, st, s.opts.Now().UnixMicro())
 		sequence, err := s.log.Append(&logv1.Record{Body: &logv1.Record_Label{Label: rec}}, nil)
 		return features.Label{Sequence: sequence, Verdict: st.Verdict, KnownAt: st.KnownAt}, err
@@ -187,7 +193,10 @@ func (s *Scorer) Labels(ctx context.Context, eventType, eventID string) ([]Logge
 	if err != nil {
 		return nil, err
 	}
-	sequences := s.ids.labelsOf(k)
+	sequences, err := s.ids.labelsOf(k)
+	if err != nil {
+		return nil, err
+	}
 	if !known && len(sequences) == 0 {
 		return nil, fmt.Errorf("event %s/%s: %w", l.typ.Name, eventID, ErrNotFound)
 	}

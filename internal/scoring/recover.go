@@ -21,6 +21,7 @@ func (s *Scorer) Recover(ctx context.Context, progress func(done, total uint64))
 	if err != nil {
 		return fmt.Errorf("recover ids from the log: %w", err)
 	}
+	s.log.OnIndexed(s.ids.forget)
 	if err := s.state(); err != nil {
 		return err
 	}
@@ -36,6 +37,7 @@ func (s *Scorer) Recover(ctx context.Context, progress func(done, total uint64))
 // index reads the log once for ids, decisions and labels, and returns the scored events that have no decision.
 func (s *Scorer) index(ctx context.Context) (map[uint64]bool, error) {
 	undecided := map[uint64]bool{}
+	indexed := s.log.Indexed() // up to there the log finds ids itself
 	_, err := s.walk(ctx, 1, func(sequence uint64, rec *logv1.Record) error {
 		switch body := rec.Body.(type) {
 		case *logv1.Record_Event:
@@ -43,7 +45,11 @@ func (s *Scorer) index(ctx context.Context) (map[uint64]bool, error) {
 			if err != nil {
 				return err
 			}
-			s.ids.land(s.ids.key(lay.lane.typ.Name, body.Event.Id), place{event: sequence})
+			if k := s.ids.key(lay.lane.typ.Name, body.Event.Id); sequence > indexed {
+				s.ids.land(k, place{event: sequence})
+			} else {
+				s.ids.arrived(k)
+			}
 			if body.Event.Origin == logv1.Origin_ORIGIN_SCORED {
 				undecided[sequence] = true
 			}
@@ -53,16 +59,19 @@ func (s *Scorer) index(ctx context.Context) (map[uint64]bool, error) {
 				return err
 			}
 			delete(undecided, body.Decision.EventSequence)
-			s.ids.decided(s.ids.key(lay.lane.typ.Name, body.Decision.EventId), sequence)
+			if sequence > indexed {
+				s.ids.decided(s.ids.key(lay.lane.typ.Name, body.Decision.EventId), sequence)
+			}
 		case *logv1.Record_Label:
 			lay, err := s.layoutOf(body.Label.EventType)
 			if err != nil {
 				return err
 			}
 			k := s.ids.key(lay.lane.typ.Name, body.Label.EventId)
-			if body.Label.EventSequence == 0 {
+			switch {
+			case body.Label.EventSequence == 0:
 				s.ids.restore(k, labelOf(sequence, body.Label))
-			} else {
+			case sequence > indexed:
 				s.ids.addLabel(k, sequence)
 			}
 		case *logv1.Record_Revision:

@@ -70,7 +70,7 @@ func (s *Scorer) admit(l *lane, ev *features.Event, received int64) (*features.E
 
 // decide appends the event and its decision. From the moment the event has a sequence nothing but a log that cannot be
 // written keeps it from getting a decision record.
-func (s *Scorer) decide(l *lane, k idKey, ev *features.Event, received int64) (*Decision, error) {
+func (s *Scorer) decide(l *lane, k eventlog.Key, ev *features.Event, received int64) (*Decision, error) {
 	o := s.observe(l, k, ev, observation{received: received, origin: logv1.Origin_ORIGIN_SCORED, scored: true})
 	if o.sequence == 0 {
 		s.ids.drop(k)
@@ -102,7 +102,7 @@ type observation struct {
 }
 
 // observe passes an event through the engine, which appends it to the log in between.
-func (s *Scorer) observe(l *lane, k idKey, ev *features.Event, o observation) (out observation) {
+func (s *Scorer) observe(l *lane, k eventlog.Key, ev *features.Event, o observation) (out observation) {
 	out = o
 	l.gate.RLock()
 	defer l.gate.RUnlock()
@@ -137,7 +137,7 @@ func (s *Scorer) observe(l *lane, k idKey, ev *features.Event, o observation) (o
 }
 
 // appendEvent fixes the event's place in the log; the shards of its entities are locked.
-func (s *Scorer) appendEvent(l *lane, k idKey, ev *features.Event, ordinals []uint64, o *observation) (features.Placement, error) {
+func (s *Scorer) appendEvent(l *lane, k eventlog.Key, ev *features.Event, ordinals []uint64, o *observation) (features.Placement, error) {
 	rec := &logv1.Event{
 		EventType: l.index, Id: ev.ID, Time: ev.Time, Entities: ev.Entities, Ordinals: ordinals, Amount: ev.Amount,
 		Attributes: ev.Attributes, Numbers: ev.Numbers, Origin: o.origin, Received: o.received,

@@ -104,7 +104,7 @@ func New(o Options) (*Scorer, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	ids := newIDs()
+	ids := newIDs(o.Log)
 	s := &Scorer{
 		opts: o, log: o.Log, ids: ids, lanes: map[string]*lane{},
 		metrics: newMetrics(o.Registerer, func() float64 { return float64(ids.waits.Load()) }),

@@ -1,0 +1,216 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// sealedEvery is how far apart offsets are in the index of a sealed segment, in bytes: records in it are looked up
+	// rarely, and a log has many segments.
+	sealedEvery = 16 << 10
+	// retryIndex is how long after a failure an index is tried again.
+	retryIndex = 10 * time.Second
+)
+
+// keeper looks after sealed segments in the background: it makes their indexes.
+type keeper struct {
+	l       *Log
+	wake    chan struct{}
+	stopped chan struct{}
+	indexed atomic.Uint64
+
+	mu      sync.Mutex
+	told    func(upTo uint64)
+	damaged map[*segment]bool
+}
+
+func newKeeper(l *Log) *keeper {
+	k := &keeper{l: l, wake: make(chan struct{}, 1), stopped: make(chan struct{}), damaged: map[*segment]bool{}}
+	for _, s := range *l.segments.Load() {
+		x := s.ids.Load()
+		if x == nil {
+			break
+		}
+		k.indexed.Store(x.last)
+	}
+	return k
+}
+
+// OnIndexed has f called, now and whenever Find answers for more records than before. f must be short; it is called from one
+// goroutine at a time, until Close.
+func (l *Log) OnIndexed(f func(upTo uint64)) {
+	k := l.keeper
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.told = f
+	f(k.indexed.Load())
+}
+
+func (k *keeper) rouse() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// again has the index of a segment made anew.
+func (k *keeper) again(s *segment) {
+	k.mu.Lock()
+	k.damaged[s] = true
+	k.mu.Unlock()
+	k.rouse()
+}
+
+func (k *keeper) run() {
+	defer close(k.stopped)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		if err := k.pass(); err != nil {
+			k.l.o.Logger.Error("cannot make the index of a sealed segment; its ids stay in memory, and it is tried again", "cause", err)
+			timer.Reset(retryIndex)
+		}
+		select {
+		case <-k.wake:
+		case <-timer.C:
+		case <-k.l.hurry:
+			return
+		}
+	}
+}
+
+// pass indexes what is sealed and has no index.
+func (k *keeper) pass() error {
+	segments := *k.l.segments.Load()
+	for i, s := range segments[:len(segments)-1] {
+		select {
+		case <-k.l.hurry:
+			return nil
+		default:
+		}
+		k.mu.Lock()
+		damaged := k.damaged[s]
+		k.mu.Unlock()
+		if s.ids.Load() == nil || damaged {
+			if err := k.index(s, segments[i+1].first-1); err != nil {
+				return fmt.Errorf("index %s: %w", s.path, err)
+			}
+		}
+		k.publish(segments[i+1].first - 1)
+	}
+	return nil
+}
+
+func (k *keeper) publish(upTo uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if upTo <= k.indexed.Load() {
+		return
+	}
+	k.indexed.Store(upTo)
+	if k.told != nil {
+		k.told(upTo)
+	}
+}
+
+// index makes the index of a sealed segment from its file.
+func (k *keeper) index(s *segment, last uint64) error {
+	c, err := k.l.read(s, last)
+	if err != nil {
+		return err
+	}
+	path := indexPath(s.path)
+	if err := writeDurably(path, c.encode()); err != nil {
+		return err
+	}
+	x, _, err := openIndex(path)
+	if err != nil {
+		return err
+	}
+	s.adopt(x) // the one before, if any, may be in use still: its file is closed with the last reference
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.damaged, s)
+	return nil
+}
+
+// adopt has the segment use an index.
+func (s *segment) adopt(x *idIndex) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.index = x.offsets
+	s.ids.Store(x)
+}
+
+// read goes through a sealed segment for its index.
+func (c *catalog) read(s *segment, last uint64) (*contentsOfIndex, error) {
+	f, err := os.Open(s.path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	h, err := readHeader(f, s.end.Load())
+	if err != nil {
+		return nil, &CorruptError{File: s.path, Problem: err.Error()}
+	}
+	out := &contentsOfIndex{log: c.id, first: s.first, last: last, end: s.end.Load(), types: len(h.types)}
+	cur := newCursor(f, c.seed, s.first, s.start)
+	for {
+		f, err := cur.nextIn(s)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(f.payload) == 0 {
+			continue
+		}
+		ahead := uint32(f.offset - s.start)
+		if n := len(out.offsets); n == 0 && ahead >= sealedEvery || n > 0 && ahead-out.offsets[n-1].offset >= sealedEvery {
+			out.offsets = append(out.offsets, entry{uint32(f.sequence - s.first), ahead})
+		}
+		kind, index, id, speaks, err := subject(f.payload)
+		if err != nil {
+			return nil, &CorruptError{File: s.path, Offset: f.offset, Problem: err.Error()}
+		}
+		if !speaks {
+			if f.payload[0] == tagEventType {
+				out.types++
+			}
+			continue
+		}
+		t, stated := c.EventType(index)
+		if !stated {
+			return nil, &CorruptError{File: s.path, Offset: f.offset, Problem: fmt.Sprintf("it refers to event type %d, which was not stated", index)}
+		}
+		out.traces = append(out.traces, newTrace(keyOf(c.id, t.GetName(), string(id)), kind, f.sequence))
+	}
+	if cur.want != last+1 {
+		return nil, &CorruptError{File: s.path, Offset: cur.at, Problem: fmt.Sprintf("it ends with record %d, not %d", cur.want-1, last)}
+	}
+	return out, nil
+}
+
+// writeDurably makes a file appear whole or not at all.
+func writeDurably(path string, b []byte) error {
+	f, err := os.OpenFile(path+newSuffix, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path+newSuffix))
+	}
+	if err := os.Rename(path+newSuffix, path); err != nil {
+		return err
+	}
+	return osDisk{}.syncDir(filepath.Dir(path))
+}
