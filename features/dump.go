@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 )
 
@@ -36,16 +37,20 @@ func (e *Engine) Dump(w io.Writer) error {
 
 // dump writes the entries, prefixes counted from the base, and the labels.
 func (h *history) dump(w io.Writer, l *layout) {
-	for i := 1; i <= h.count; i++ {
-		fmt.Fprintf(w, " entry %d %d", h.time(l.stride, i), h.at(l.stride, i, sequenceWord))
-		for _, c := range l.columns {
-			switch c.kind {
+	start := h.start()
+	for p := start; p < h.end(); {
+		p = h.next(p)
+		fmt.Fprintf(w, " entry %d %d", h.time(p), h.sequence(p))
+		for i := range l.columns {
+			switch c := &l.columns[i]; c.kind {
 			case rawColumn:
-				fmt.Fprintf(w, " %x", h.at(l.stride, i, c.offset))
+				fmt.Fprintf(w, " %x", math.Float64bits(h.raw(c, p)))
+			case codeColumn:
+				fmt.Fprintf(w, " %d", h.code(c, p))
 			case squareColumn:
-				fmt.Fprintf(w, " %v", h.squares(l.stride, c.offset, 0, i))
+				fmt.Fprintf(w, " %v", h.squares(l, c, start, p))
 			default:
-				fmt.Fprintf(w, " %d", h.sum(l.stride, c.offset, 0, i))
+				fmt.Fprintf(w, " %d", h.sum(c, start, p))
 			}
 		}
 		fmt.Fprintln(w)

@@ -88,7 +88,7 @@ func NewEngine(schema *Schema, defs []Definition, opts EngineOptions) (*Engine, 
 	e.blanks = make([]history, len(e.layouts))
 	for i := range e.layouts {
 		e.blanks[i] = *newHistory()
-		e.blanks[i].words = make([]uint64, e.layouts[i].stride)
+		e.layouts[i].finish()
 		windows = max(windows, len(e.layouts[i].windows))
 		e.reach = max(e.reach, e.layouts[i].reach)
 	}
@@ -245,7 +245,10 @@ func (e *Engine) add(ev *Event, s *scratch, at []int, p *Placement) {
 // attach adds a label to an entity's entry of an event, if labels matter there and the entry is kept.
 func (e *Engine) attach(kind int, h *history, t int64, sequence uint64, label Label) {
 	l := &e.layouts[kind]
-	if !l.labels || h.find(l.stride, t, sequence) == 0 {
+	if !l.labels {
+		return
+	}
+	if _, kept := h.find(t, sequence); !kept {
 		return
 	}
 	if h.labels == nil {

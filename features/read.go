@@ -13,7 +13,7 @@ func (e *Engine) read(ev *Event, s *scratch, vector []float64, result *Result) {
 			continue
 		}
 		h := s.histories[kind]
-		if h == nil || l.stride > 0 && h.count == 0 {
+		if h == nil || l.stride > 0 && h.size() == 0 {
 			h = &e.blanks[kind]
 		}
 		q := query{l: l, h: h, ev: ev, windows: s.bounds[:len(l.windows)], lateness: e.schema.AllowedLateness}
@@ -35,7 +35,8 @@ type query struct {
 	h        *history
 	ev       *Event
 	windows  []bounds
-	last     int // the latest entry not after the event, 0 when there is none
+	last     place // of the latest entry not after the event
+	hasLast  bool  // and whether there is one
 	lateness int64
 }
 
@@ -52,18 +53,24 @@ func (q *query) bound(kind int, result *Result) {
 	}
 	if t < oldest {
 		result.Complete = false
-	} else if q.last = h.upTo(q.l.stride, t); q.last == 0 && h.capped != never {
-		result.Degraded = true
+	} else {
+		q.last = h.upTo(t)
+		q.hasLast = q.last > h.start()
+		result.Degraded = result.Degraded || !q.hasLast && h.capped != never
 	}
 	if t < oldest || h.capped != never {
 		result.gaps = append(result.gaps, q.gap(kind, oldest))
 	}
-	h.remember(q.l)
 	for i := range q.windows {
 		w, b := &q.l.windows[i], &q.windows[i]
 		*b = bounds{to: t - w.delay}
 		b.from = max(b.to-w.length, max(oldest, never+w.delay+w.length)-w.delay-w.length)
-		q.search(i, b)
+		b.hi = q.last
+		if t < oldest || b.to < t {
+			b.hi = h.upTo(b.to)
+		}
+		b.lo = min(h.upTo(b.from), b.hi)
+		b.events = h.count(b.lo, b.hi)
 		if h.capped > b.from {
 			result.Degraded = true
 		}
@@ -77,54 +84,34 @@ func (q *query) bound(kind int, result *Result) {
 func (q *query) gap(kind int, oldest int64) gap {
 	g := gap{kind: kind, late: q.ev.Time < oldest, reach: math.MaxInt64}
 	if q.h.capped != never {
-		g.last = !g.late && q.last == 0
+		g.last = !g.late && !q.hasLast
 		g.reach = max(q.ev.Time, oldest) - q.h.capped
 	}
 	return g
-}
-
-// search finds a window's entries, from where they were last time if that is known.
-func (q *query) search(i int, b *bounds) {
-	h, stride := q.h, q.l.stride
-	if h.cursors == nil {
-		b.hi = h.upTo(stride, b.to)
-		b.lo = min(h.upTo(stride, b.from), b.hi)
-		return
-	}
-	c := &h.cursors.windows[i]
-	if b.to == q.ev.Time {
-		b.hi = h.upTo(stride, b.to)
-	} else {
-		b.hi = h.seek(stride, b.to, h.guess(c.hi))
-	}
-	b.lo = min(h.seek(stride, b.from, h.guess(c.lo)), b.hi)
-	c.lo, c.hi = h.dropped+uint64(b.lo), h.dropped+uint64(b.hi)
 }
 
 // answer computes one definition.
 func (q *query) answer(r *reading) float64 {
 	switch r.operation {
 	case timeSinceLast:
-		if q.last == 0 {
+		if !q.hasLast {
 			return math.NaN()
 		}
-		return seconds(q.ev.Time - q.h.time(q.l.stride, q.last))
+		return seconds(q.ev.Time - q.h.time(q.last))
 	case firstSeenAge:
 		if q.h.first > q.ev.Time {
 			return math.NaN()
 		}
 		return seconds(q.ev.Time - q.h.first)
 	case distanceFromLast:
-		if q.last == 0 {
+		if !q.hasLast {
 			return math.NaN()
 		}
-		return haversine(q.h.raw(q.l.stride, r.raw, q.last), q.h.raw(q.l.stride, r.raw2, q.last), q.ev.Numbers[r.lat], q.ev.Numbers[r.lon])
+		return haversine(q.h.raw(&q.l.columns[r.raw], q.last), q.h.raw(&q.l.columns[r.raw2], q.last), q.ev.Numbers[r.lat], q.ev.Numbers[r.lon])
 	case fraudCount, fraudShare, lastFraudAge, firstFraudAge:
 		return q.frauds(r)
-	case minAmount, maxAmount:
-		return q.extremeAmount(r)
-	case minRaw, maxRaw:
-		return q.extremeRaw(r)
+	case minValue, maxValue:
+		return q.extreme(r)
 	}
 	return q.total(r)
 }
@@ -138,10 +125,10 @@ func (q *query) frauds(r *reading) float64 {
 	case r.operation == fraudCount:
 		return float64(b.frauds)
 	case r.operation == fraudShare:
-		if b.hi == b.lo {
+		if b.events == 0 {
 			return 0
 		}
-		return float64(b.frauds) / float64(b.hi-b.lo)
+		return float64(b.frauds) / float64(b.events)
 	case b.frauds == 0:
 		return math.NaN()
 	case r.operation == lastFraudAge:
@@ -150,17 +137,15 @@ func (q *query) frauds(r *reading) float64 {
 	return seconds(q.ev.Time - b.firstFraud)
 }
 
-// total answers from prefix columns: counts, sums, means, deviations.
+// total answers from sums: counts, sums, means, deviations.
 func (q *query) total(r *reading) float64 {
 	b := &q.windows[r.window]
-	n := int64(b.hi - b.lo)
-	if r.present >= 0 {
-		n = q.h.sum(q.l.stride, r.present, b.lo, b.hi)
-	}
-	var own int64
+	n := int64(b.events)
 	counts := r.current
-	if r.current && r.operation != countEvents {
-		own, counts = value(q.ev, r.source, max(r.scale, 0))
+	if r.present >= 0 {
+		c := &q.l.columns[r.present]
+		n = q.h.sum(c, b.lo, b.hi)
+		counts = counts && c.adds(q.ev) > 0
 	}
 	if counts {
 		n++
@@ -168,7 +153,12 @@ func (q *query) total(r *reading) float64 {
 	if r.operation == countEvents || r.operation == countValues {
 		return float64(n)
 	}
-	sum := q.h.sum(q.l.stride, r.sum, b.lo, b.hi) + own
+	c := &q.l.columns[r.sum]
+	var own int64
+	if counts {
+		own = c.adds(q.ev)
+	}
+	sum := q.h.sum(c, b.lo, b.hi) + own
 	switch {
 	case r.operation == sumValues:
 		return float64(sum) / r.power
@@ -177,79 +167,18 @@ func (q *query) total(r *reading) float64 {
 	case r.operation == meanValues:
 		return float64(sum) / float64(float64(n)*r.power)
 	}
-	squares := q.h.squares(q.l.stride, r.squares, b.lo, b.hi)
-	if counts {
-		squares = squares.plus(square(own))
-	}
+	squares := q.h.squares(q.l, &q.l.columns[r.squares], b.lo, b.hi).plus(square(own))
 	return deviation(n, sum, squares, r.power)
 }
 
-// extremeAmount finds the window's smallest or largest amount, each the difference of two prefixes.
-func (q *query) extremeAmount(r *reading) float64 {
-	b, smallest := &q.windows[r.window], r.operation == minAmount
-	i, best := q.resume(r, b)
-	var amount int64
-	if best > 0 {
-		amount = q.h.sum(q.l.stride, r.sum, best-1, best)
-	}
-	for i++; i <= b.hi; i++ {
-		x := q.h.sum(q.l.stride, r.sum, i-1, i)
-		if best == 0 || smallest && x < amount || !smallest && x > amount {
-			best, amount = i, x
+// extreme finds the smallest or largest value of a window; absent ones do not count.
+func (q *query) extreme(r *reading) float64 {
+	b, smallest := &q.windows[r.window], r.operation == minValue
+	x := q.h.extreme(q.l, r.extreme, b.lo, b.hi, smallest)
+	if r.current {
+		if own := q.l.columns[r.extreme].number(q.ev); beats(own, x, smallest) {
+			x = own
 		}
 	}
-	q.keep(r, b, best)
-	own := q.ev.Amount
-	switch {
-	case best == 0 && !r.current:
-		return math.NaN()
-	case best == 0, r.current && (smallest && own < amount || !smallest && own > amount):
-		amount = own
-	}
-	return float64(amount) / r.power
-}
-
-// extremeRaw finds the window's smallest or largest number; those absent do not count.
-func (q *query) extremeRaw(r *reading) float64 {
-	b, smallest := &q.windows[r.window], r.operation == minRaw
-	i, best := q.resume(r, b)
-	x := math.NaN()
-	if best > 0 {
-		x = q.h.raw(q.l.stride, r.raw, best)
-	}
-	for i++; i <= b.hi; i++ {
-		if y := q.h.raw(q.l.stride, r.raw, i); beats(y, x, smallest) {
-			best, x = i, y
-		}
-	}
-	q.keep(r, b, best)
-	if own := q.ev.Numbers[r.source] + 0; r.current && beats(own, x, smallest) {
-		return own
-	}
-	return x
-}
-
-// beats says whether y takes the place of x, which may be missing as y may.
-func beats(y, x float64, smallest bool) bool {
-	return math.IsNaN(x) && !math.IsNaN(y) || smallest && y < x || !smallest && y > x
-}
-
-// resume tells behind which entry the scan of a window begins, and the extreme of what lies before, 0 when nothing does.
-func (q *query) resume(r *reading, b *bounds) (behind, best int) {
-	if q.h.cursors == nil {
-		return b.lo, 0
-	}
-	return q.h.cursors.extremes[r.extreme].start(q.h.dropped, b.lo, b.hi)
-}
-
-// keep remembers the extreme of a window.
-func (q *query) keep(r *reading, b *bounds, best int) {
-	if q.h.cursors == nil {
-		return
-	}
-	x := extreme{}
-	if best > 0 {
-		x = extreme{q.h.dropped + uint64(b.lo), q.h.dropped + uint64(b.hi), q.h.dropped + uint64(best)}
-	}
-	q.h.cursors.extremes[r.extreme] = x
+	return x / r.power
 }
