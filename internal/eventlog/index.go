@@ -26,8 +26,9 @@ import (
 //	60      4      b, number of filter blocks
 //	64      4      p, number of pages
 //	68      4      CRC-32C of the directory
-//	72      4      number of event types stated up to the segment's end
-//	76      4      CRC-32C of the bytes [0, 76)
+//	72      8      latest event time in the segment, microseconds since the Unix epoch; the least number when it has no event
+//	80      4      number of event types stated up to the segment's end
+//	84      4      CRC-32C of the bytes [0, 84)
 //
 // Directory: n offsets (record, offset: 4 bytes each, counted from the segment's first), b filter blocks of 32 bytes, the
 // first 8 bytes of the first key of each of the p pages (as numbers). It is kept in memory: 8 bytes per 16 KiB
@@ -39,7 +40,7 @@ import (
 const (
 	indexMagic   = "HAECHIDX"
 	indexVersion = 1
-	indexHeader  = 80
+	indexHeader  = 88
 	indexSuffix  = ".idx"
 
 	pageBytes   = 4096
@@ -84,6 +85,7 @@ type contentsOfIndex struct {
 	first, last uint64
 	end         int64
 	types       int
+	latest      int64 // event time
 	offsets     []entry
 	traces      []trace
 }
@@ -119,8 +121,9 @@ func (c *contentsOfIndex) encode() []byte {
 	le.PutUint32(b[60:], uint32(len(filter)/filterBlock))
 	le.PutUint32(b[64:], uint32(pages))
 	le.PutUint32(b[68:], sum)
-	le.PutUint32(b[72:], uint32(c.types))
-	le.PutUint32(b[76:], crc32.Checksum(b[:76], castagnoli))
+	le.PutUint64(b[72:], uint64(c.latest))
+	le.PutUint32(b[80:], uint32(c.types))
+	le.PutUint32(b[84:], crc32.Checksum(b[:84], castagnoli))
 	return b
 }
 

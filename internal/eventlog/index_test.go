@@ -33,7 +33,7 @@ func awaitIndexed(t require.TestingT, l *Log) {
 // TestFindAgainstPlainMap holds the indexes of random logs, reopened now and then, to a map of all that was appended.
 func TestFindAgainstPlainMap(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		o := Options{Dir: t.TempDir(), SegmentBytes: rapid.Int64Range(4<<10, 16<<10).Draw(rt, "segment")}
+		o := Options{Dir: t.TempDir(), SegmentBytes: rapid.Int64Range(4<<10, 16<<10).Draw(rt, "segment"), Compress: rapid.Bool().Draw(rt, "compress")}
 		l := start(t, o)
 		want := map[string]*Traces{}
 		for range rapid.IntRange(1, 12).Draw(rt, "turns") {

@@ -17,13 +17,16 @@ type idIndex struct {
 	first, last uint64
 	end         int64
 	types       int
+	latest      int64 // event time in the segment
 	offsets     []entry
 	filter      filter
 	fences      []uint64 // first number of the first key of each page
 	pagesAt     int64
 }
 
-func indexPath(segment string) string { return strings.TrimSuffix(segment, segmentSuffix) + indexSuffix }
+func indexPath(segment string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(segment, packedSuffix), segmentSuffix) + indexSuffix
+}
 
 // openIndex opens the index at path. An error that is neither os.ErrNotExist nor from reading means that it must be made
 // again.
@@ -48,7 +51,7 @@ func (x *idIndex) readDirectory() (log [16]byte, err error) {
 	if _, err := x.file.ReadAt(h, 0); err != nil {
 		return log, fmt.Errorf("read the header: %w", err)
 	}
-	if string(h[:8]) != indexMagic || h[8] != indexVersion || crc32.Checksum(h[:76], castagnoli) != le.Uint32(h[76:]) {
+	if string(h[:8]) != indexMagic || h[8] != indexVersion || crc32.Checksum(h[:84], castagnoli) != le.Uint32(h[84:]) {
 		return log, errors.New("not an index of this format")
 	}
 	offsets, blocks, pages := int64(le.Uint32(h[56:])), int64(le.Uint32(h[60:])), int64(le.Uint32(h[64:]))
@@ -64,7 +67,8 @@ func (x *idIndex) readDirectory() (log [16]byte, err error) {
 		return log, errors.New("the directory's checksum does not match")
 	}
 	copy(log[:], h[16:])
-	x.first, x.last, x.end, x.types = le.Uint64(h[32:]), le.Uint64(h[40:]), int64(le.Uint64(h[48:])), int(le.Uint32(h[72:]))
+	x.first, x.last, x.end, x.types = le.Uint64(h[32:]), le.Uint64(h[40:]), int64(le.Uint64(h[48:])), int(le.Uint32(h[80:]))
+	x.latest = int64(le.Uint64(h[72:]))
 	x.pagesAt = indexHeader + directory
 	x.offsets = make([]entry, offsets)
 	for i := range x.offsets {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,11 +16,13 @@ const (
 	// sealedEvery is how far apart offsets are in the index of a sealed segment, in bytes: records in it are looked up
 	// rarely, and a log has many segments.
 	sealedEvery = 16 << 10
+	// unpacked is how many of the newest sealed segments are left as they are: what follows the log reads them.
+	unpacked = 2
 	// retryIndex is how long after a failure an index is tried again.
 	retryIndex = 10 * time.Second
 )
 
-// keeper looks after sealed segments in the background: it makes their indexes.
+// keeper looks after sealed segments in the background: it makes their indexes and packs them.
 type keeper struct {
 	l       *Log
 	wake    chan struct{}
@@ -74,7 +77,7 @@ func (k *keeper) run() {
 	defer timer.Stop()
 	for {
 		if err := k.pass(); err != nil {
-			k.l.o.Logger.Error("cannot make the index of a sealed segment; its ids stay in memory, and it is tried again", "cause", err)
+			k.l.o.Logger.Error("cannot look after a sealed segment; without its index ids stay in memory; it is tried again", "cause", err)
 			timer.Reset(retryIndex)
 		}
 		select {
@@ -89,7 +92,8 @@ func (k *keeper) run() {
 // pass indexes what is sealed and has no index.
 func (k *keeper) pass() error {
 	segments := *k.l.segments.Load()
-	for i, s := range segments[:len(segments)-1] {
+	sealed := segments[:len(segments)-1]
+	for i, s := range sealed {
 		select {
 		case <-k.l.hurry:
 			return nil
@@ -100,12 +104,32 @@ func (k *keeper) pass() error {
 		k.mu.Unlock()
 		if s.ids.Load() == nil || damaged {
 			if err := k.index(s, segments[i+1].first-1); err != nil {
-				return fmt.Errorf("index %s: %w", s.path, err)
+				return fmt.Errorf("index %s: %w", s.name(), err)
 			}
 		}
 		k.publish(segments[i+1].first - 1)
+		if path := s.name(); k.l.o.Compress && i < len(sealed)-unpacked && filepath.Ext(path) != packedSuffix {
+			if err := k.pack(s, path); err != nil {
+				return fmt.Errorf("pack %s: %w", path, err)
+			}
+		}
 	}
 	return nil
+}
+
+// pack has a packed file take the place of a sealed segment's.
+func (k *keeper) pack(s *segment, path string) error {
+	if err := pack(path, s.end.Load()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+packedSuffix+newSuffix, path+packedSuffix); err != nil {
+		return err
+	}
+	if err := (osDisk{}).syncDir(k.l.o.Dir); err != nil {
+		return err
+	}
+	s.moved(path + packedSuffix)
+	return os.Remove(path)
 }
 
 func (k *keeper) publish(upTo uint64) {
@@ -126,7 +150,7 @@ func (k *keeper) index(s *segment, last uint64) error {
 	if err != nil {
 		return err
 	}
-	path := indexPath(s.path)
+	path := indexPath(s.name())
 	if err := writeDurably(path, c.encode()); err != nil {
 		return err
 	}
@@ -151,16 +175,16 @@ func (s *segment) adopt(x *idIndex) {
 
 // read goes through a sealed segment for its index.
 func (c *catalog) read(s *segment, last uint64) (*contentsOfIndex, error) {
-	f, err := os.Open(s.path)
+	f, err := s.source()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
 	h, err := readHeader(f, s.end.Load())
 	if err != nil {
-		return nil, &CorruptError{File: s.path, Problem: err.Error()}
+		return nil, &CorruptError{File: s.name(), Problem: err.Error()}
 	}
-	out := &contentsOfIndex{log: c.id, first: s.first, last: last, end: s.end.Load(), types: len(h.types)}
+	out := &contentsOfIndex{log: c.id, first: s.first, last: last, end: s.end.Load(), types: len(h.types), latest: math.MinInt64}
 	cur := newCursor(f, c.seed, s.first, s.start)
 	for {
 		f, err := cur.nextIn(s)
@@ -177,9 +201,9 @@ func (c *catalog) read(s *segment, last uint64) (*contentsOfIndex, error) {
 		if n := len(out.offsets); n == 0 && ahead >= sealedEvery || n > 0 && ahead-out.offsets[n-1].offset >= sealedEvery {
 			out.offsets = append(out.offsets, entry{uint32(f.sequence - s.first), ahead})
 		}
-		kind, index, id, speaks, err := subject(f.payload)
+		about, speaks, err := subjectOf(f.payload)
 		if err != nil {
-			return nil, &CorruptError{File: s.path, Offset: f.offset, Problem: err.Error()}
+			return nil, &CorruptError{File: s.name(), Offset: f.offset, Problem: err.Error()}
 		}
 		if !speaks {
 			if f.payload[0] == tagEventType {
@@ -187,14 +211,17 @@ func (c *catalog) read(s *segment, last uint64) (*contentsOfIndex, error) {
 			}
 			continue
 		}
-		t, stated := c.EventType(index)
+		t, stated := c.EventType(about.eventType)
 		if !stated {
-			return nil, &CorruptError{File: s.path, Offset: f.offset, Problem: fmt.Sprintf("it refers to event type %d, which was not stated", index)}
+			return nil, &CorruptError{File: s.name(), Offset: f.offset, Problem: fmt.Sprintf("it refers to event type %d, which was not stated", about.eventType)}
 		}
-		out.traces = append(out.traces, newTrace(keyOf(c.id, t.GetName(), string(id)), kind, f.sequence))
+		if about.kind == eventRecord {
+			out.latest = max(out.latest, about.time)
+		}
+		out.traces = append(out.traces, newTrace(keyOf(c.id, t.GetName(), string(about.id)), about.kind, f.sequence))
 	}
 	if cur.want != last+1 {
-		return nil, &CorruptError{File: s.path, Offset: cur.at, Problem: fmt.Sprintf("it ends with record %d, not %d", cur.want-1, last)}
+		return nil, &CorruptError{File: s.name(), Offset: cur.at, Problem: fmt.Sprintf("it ends with record %d, not %d", cur.want-1, last)}
 	}
 	return out, nil
 }

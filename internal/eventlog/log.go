@@ -118,14 +118,16 @@ func (l *Log) recover() error {
 	return l.w.resume(all[len(all)-1])
 }
 
-// removeUnnamed removes files that were being made when the last process ended.
+// removeUnnamed removes files that were being made when the last process ended, and segments that it had just packed.
 func (l *Log) removeUnnamed() error {
 	entries, err := os.ReadDir(l.o.Dir)
 	if err != nil {
 		return fmt.Errorf("list the event log: %w", err)
 	}
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), segmentSuffix+newSuffix) || strings.HasSuffix(e.Name(), indexSuffix+newSuffix) {
+	for i, e := range entries {
+		unnamed := strings.HasSuffix(e.Name(), newSuffix)
+		packedToo := i+1 < len(entries) && strings.HasSuffix(e.Name(), segmentSuffix) && entries[i+1].Name() == e.Name()+packedSuffix
+		if unnamed || packedToo {
 			if err := l.o.disk.remove(filepath.Join(l.o.Dir, e.Name())); err != nil {
 				return fmt.Errorf("remove an unfinished file: %w", err)
 			}

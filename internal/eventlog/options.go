@@ -30,6 +30,8 @@ type Options struct {
 	// MaxBuffered is how many bytes of records may be in memory and not yet durable; Append refuses beyond. Decisions are
 	// taken up to twice that, since their events are in the log already. Default 64 MiB.
 	MaxBuffered int64
+	// Compress packs sealed segments, but for the newest two.
+	Compress bool
 	// Logger gets what people should know. Default: nowhere.
 	Logger *slog.Logger
 	// Registerer gets the log's metrics until Close. Default: none.

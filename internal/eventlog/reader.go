@@ -3,7 +3,6 @@ package eventlog
 import (
 	"fmt"
 	"io"
-	"os"
 
 	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
 )
@@ -14,7 +13,7 @@ type Reader struct {
 	c    *catalog
 	from uint64 // records before it are skipped
 	seg  *segment
-	file *os.File
+	file source
 	cur  *cursor
 	dec  Decoder
 }
@@ -41,7 +40,7 @@ func (c *catalog) Read(from uint64) (*Reader, error) {
 }
 
 func (r *Reader) open(s *segment, want uint64, at int64) error {
-	f, err := os.Open(s.path)
+	f, err := s.source()
 	if err != nil {
 		return fmt.Errorf("read the event log: %w", err)
 	}

@@ -38,9 +38,14 @@ func segmentFiles(dir string) ([]string, error) {
 	}
 	var paths []string
 	for _, e := range entries {
-		name, isSegment := strings.CutSuffix(e.Name(), segmentSuffix)
+		name, isSegment := strings.CutSuffix(strings.TrimSuffix(e.Name(), packedSuffix), segmentSuffix)
 		if _, err := strconv.ParseUint(name, 10, 64); isSegment && err == nil && len(name) == 20 {
-			paths = append(paths, filepath.Join(dir, e.Name()))
+			path := filepath.Join(dir, e.Name())
+			if n := len(paths); n > 0 && path == paths[n-1]+packedSuffix {
+				paths[n-1] = path // a segment was packed and its first form is still there
+				continue
+			}
+			paths = append(paths, path)
 		}
 	}
 	return paths, nil
@@ -94,23 +99,19 @@ func follows(a, b *scanned) error {
 // scan reads one segment. Only in the last one may the records end before the file does.
 func scan(path string, last bool, look inspector) *scanned {
 	s := &scanned{seg: &segment{path: path}}
-	f, err := os.Open(path)
+	f, size, err := openSource(path)
 	if err != nil {
 		s.err = fmt.Errorf("scan the event log: %w", err)
 		return s
 	}
 	defer func() { _ = f.Close() }()
+	s.size = size
 	s.err = s.read(f, last, look)
 	return s
 }
 
-func (s *scanned) read(f *os.File, last bool, look inspector) error {
-	path := f.Name()
-	st, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("scan the event log: %w", err)
-	}
-	s.size = st.Size()
+func (s *scanned) read(f io.ReaderAt, last bool, look inspector) (err error) {
+	path := s.seg.path
 	if s.head, err = readHeader(f, s.size); err != nil {
 		var failed *os.PathError
 		if errors.Is(err, ErrVersion) || errors.As(err, &failed) {
@@ -119,7 +120,7 @@ func (s *scanned) read(f *os.File, last bool, look inspector) error {
 		return &CorruptError{File: path, Problem: err.Error()}
 	}
 	s.seg, s.types = newSegment(path, s.head), s.head.types
-	if name := segmentName(s.head.first); name != filepath.Base(path) {
+	if name := segmentName(s.head.first); name != strings.TrimSuffix(filepath.Base(path), packedSuffix) {
 		return &CorruptError{File: path, Offset: 32, Problem: "by its header it should be called " + name}
 	}
 	if look == nil && !last && s.trust() {
@@ -201,7 +202,7 @@ func (s *scanned) state(f frame) error {
 }
 
 // tail judges what stands behind the last good frame of the last segment.
-func (s *scanned) tail(f *os.File, end error) error {
+func (s *scanned) tail(f io.ReaderAt, end error) error {
 	from := s.seg.end.Load()
 	a, err := inspect(f, seedOf(s.head.id), s.last+1, from, s.size)
 	if err != nil {

@@ -27,9 +27,9 @@ type segment struct {
 	end   atomic.Int64
 
 	ids   atomic.Pointer[idIndex] // of a sealed segment, once it was made
-	mu    sync.Mutex              // guards index and file
+	mu    sync.Mutex              // guards path, index and file
 	index []entry    // in order; the first frame is not in it
-	file  *os.File   // kept open for Get once it was needed, nil before and after
+	file  source     // kept open for Get once it was needed, nil before and after
 }
 
 func newSegment(path string, h *header) *segment {
@@ -144,9 +144,9 @@ func (c *catalog) get(sequence uint64) (*logv1.Record, error) {
 }
 
 // open gives the segment's file: one that stays open until closeFiles, or with keep false one that release closes.
-func (s *segment) open(keep bool) (f *os.File, release func(), err error) {
+func (s *segment) open(keep bool) (f source, release func(), err error) {
 	if !keep {
-		if f, err = os.Open(s.path); err != nil {
+		if f, err = s.source(); err != nil {
 			return nil, nil, err
 		}
 		return f, func() { _ = f.Close() }, nil
@@ -154,11 +154,32 @@ func (s *segment) open(keep bool) (f *os.File, release func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file == nil {
-		if s.file, err = os.Open(s.path); err != nil {
+		if s.file, _, err = openSource(s.path); err != nil {
 			return nil, nil, err
 		}
 	}
 	return s.file, func() {}, nil
+}
+
+// source opens the segment's file for the caller alone.
+func (s *segment) source() (source, error) {
+	s.mu.Lock() // the file may be packed meanwhile, and goes by another name then
+	defer s.mu.Unlock()
+	f, _, err := openSource(s.path)
+	return f, err
+}
+
+// moved has the segment read from a file of the same bytes.
+func (s *segment) moved(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.path, s.file = path, nil // whoever reads from the old one goes on with it; it is closed with the last reference
+}
+
+func (s *segment) name() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.path
 }
 
 // closeFiles closes what Get kept open.
@@ -208,13 +229,13 @@ func (c *cursor) nextIn(s *segment) (frame, error) {
 func (s *segment) corrupt(err error) error {
 	switch e := err.(type) { //nolint:errorlint // next returns these themselves
 	case *badFrame:
-		return &CorruptError{File: s.path, Offset: e.offset, Problem: e.problem}
+		return &CorruptError{File: s.name(), Offset: e.offset, Problem: e.problem}
 	case *CorruptError:
 		return e
 	default:
 		if err == errZeros { //nolint:errorlint // as above
-			return &CorruptError{File: s.path, Offset: s.end.Load(), Problem: "the records end before the segment does"}
+			return &CorruptError{File: s.name(), Offset: s.end.Load(), Problem: "the records end before the segment does"}
 		}
-		return fmt.Errorf("read %s: %w", s.path, err)
+		return fmt.Errorf("read %s: %w", s.name(), err)
 	}
 }

@@ -26,7 +26,7 @@ func (c *catalog) stat() Stat {
 	}
 	for _, s := range segments {
 		st.Bytes += s.end.Load()
-		if info, err := os.Stat(s.path); err == nil {
+		if info, err := os.Stat(s.name()); err == nil {
 			st.AllocatedBytes += info.Size()
 		}
 	}

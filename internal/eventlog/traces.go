@@ -2,7 +2,6 @@ package eventlog
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -64,50 +63,63 @@ func (l *Log) Find(k Key) (Traces, error) {
 const (
 	fieldEventType      = 1 // of Event and Label
 	fieldID             = 2
+	fieldTime           = 3 // of Event
 	fieldDecisionOfType = 2 // of Decision
 	fieldDecisionOfID   = 3
 )
 
-// subject reads from an encoded record of which event it speaks, without decoding the rest. ok is false for records that
-// speak of none.
-func subject(payload []byte) (kind recordKind, eventType uint32, id []byte, ok bool, err error) {
+// subject is of which event a record speaks.
+type subject struct {
+	kind      recordKind
+	eventType uint32
+	id        []byte
+	time      int64 // of an event
+}
+
+// subjectOf reads the subject of an encoded record without decoding the rest; ok is false for records that have none.
+func subjectOf(payload []byte) (s subject, ok bool, err error) {
 	body, single := onlyField(payload)
 	if !single {
-		return 0, 0, nil, false, errors.New("the record is not one field")
+		return s, false, errors.New("the record is not one field")
 	}
 	typeField, idField := protowire.Number(fieldEventType), protowire.Number(fieldID)
 	switch payload[0] {
 	case tagEvent:
-		kind = eventRecord
+		s.kind = eventRecord
 	case tagDecision:
-		kind, typeField, idField = decisionRecord, fieldDecisionOfType, fieldDecisionOfID
+		s.kind, typeField, idField = decisionRecord, fieldDecisionOfType, fieldDecisionOfID
 	case tagLabel:
-		kind = labelRecord
+		s.kind = labelRecord
 	default:
-		return 0, 0, nil, false, nil
+		return s, false, nil
 	}
-	for len(body) > 0 && (eventType == 0 || id == nil) {
+	for len(body) > 0 {
 		number, wire, n := protowire.ConsumeTag(body)
 		if n < 0 {
-			return 0, 0, nil, false, protowire.ParseError(n)
+			return s, false, protowire.ParseError(n)
 		}
 		body = body[n:]
 		switch {
 		case number == typeField && wire == protowire.VarintType:
-			v, m := protowire.ConsumeVarint(body)
-			eventType, n = uint32(v), m
+			var v uint64
+			v, n = protowire.ConsumeVarint(body)
+			s.eventType = uint32(v)
 		case number == idField && wire == protowire.BytesType:
-			id, n = protowire.ConsumeBytes(body)
+			s.id, n = protowire.ConsumeBytes(body)
+		case number == fieldTime && wire == protowire.Fixed64Type && s.kind == eventRecord:
+			var v uint64
+			v, n = protowire.ConsumeFixed64(body)
+			s.time = int64(v)
 		default:
 			n = protowire.ConsumeFieldValue(number, wire, body)
 		}
 		if n < 0 {
-			return 0, 0, nil, false, protowire.ParseError(n)
+			return s, false, protowire.ParseError(n)
 		}
 		body = body[n:]
 	}
-	if eventType == 0 {
-		return 0, 0, nil, false, fmt.Errorf("it names no event type")
+	if s.eventType == 0 {
+		return s, false, errors.New("it names no event type")
 	}
-	return kind, eventType, id, true, nil
+	return s, true, nil
 }
