@@ -29,6 +29,7 @@ type chunk struct {
 	data          []byte
 	time          int64  // of the first row, as is sequence; not kept up for the first chunk of a history, where nobody asks
 	sequence      uint64 //
+	labels        *labels
 	stride        uint16 // bytes of a row
 	rows, dropped uint8  // rows, of which the first are dropped: they only tell what the sums after them are counted from
 }
@@ -133,7 +134,7 @@ func newChunk(stride, rows int) chunk {
 
 // reserve makes room for so many rows, and as many more as the allocator gives anyway.
 func (c *chunk) reserve(rows int) {
-	data := append([]byte(nil), make([]byte, min(rows, chunkRows)*int(c.stride)+wordBytes)...)
+	data := append([]byte(nil), make([]byte, rows*int(c.stride)+wordBytes)...)
 	data = data[:cap(data)]
 	copy(data, c.data[:int(c.rows)*int(c.stride)])
 	c.data = data
@@ -145,6 +146,9 @@ func (c *chunk) open(row int, t int64, sequence uint64) {
 	at := c.data[row*stride:]
 	copy(at[stride:], at[:(int(c.rows)-row)*stride])
 	c.rows++
+	if c.labels != nil {
+		c.labels.open(row)
+	}
 	if row == 0 {
 		clear(at[:stride])
 		c.time, c.sequence = t, sequence
@@ -187,7 +191,20 @@ func (c *chunk) tail(l *layout, from int) chunk {
 	copy(t.data, c.data[from*int(c.stride):int(c.rows)*int(c.stride)])
 	t.rows, t.time, t.sequence = uint8(rows), c.timeOf(from), c.sequenceOf(from)
 	t.rebase(l, c, from, 0)
+	if c.labels != nil {
+		t.labels = c.labels.from(from)
+		t.judge()
+	}
 	return t
+}
+
+// head leaves only the first rows.
+func (c *chunk) head(rows int) {
+	c.rows = uint8(rows)
+	if c.labels != nil {
+		c.labels.until(rows)
+		c.judge()
+	}
 }
 
 // cut removes the first rows for good.
@@ -195,6 +212,10 @@ func (c *chunk) cut(l *layout, rows int) {
 	c.rebase(l, c, rows, rows)
 	copy(c.data, c.data[rows*int(c.stride):int(c.rows)*int(c.stride)])
 	c.rows, c.dropped = c.rows-uint8(rows), 0
+	if c.labels != nil {
+		c.labels = c.labels.from(rows)
+		c.judge()
+	}
 }
 
 // rebase takes what the first rows of a chunk add up to off the sums of the rows from one on.

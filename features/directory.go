@@ -5,8 +5,7 @@ import (
 	"slices"
 )
 
-// groupChunks is the most chunks of a group.
-const groupChunks = 64
+const groupChunks = 64 // most chunks of a group
 
 // directory holds the full chunks of a long history, all but the newest, in groups. Sums are kept at three levels: a row's are counted from its
 // chunk, a chunk's from its group, a group's from the beginning. So what comes late changes the rows of one chunk, the chunks after it in one group
@@ -25,6 +24,7 @@ type group struct {
 	lows    []float64 // tell of rows that were dropped
 	highest []float64 // of all chunks
 	lowest  []float64
+	verdicts
 }
 
 // words of chunk s, counted from the group.
@@ -58,7 +58,7 @@ func last(n int, holds func(int) bool) int {
 // push adds a chunk after all others.
 func (d *directory) push(l *layout, c chunk) {
 	n := len(d.groups)
-	if n == 0 || len(d.groups[n-1].chunks) == groupChunks {
+	if n == 0 || len(d.groups[n-1].chunks) == l.groupChunks {
 		d.groups = append(d.groups, group{base: slices.Clone(d.total)})
 		n++
 	}
@@ -72,15 +72,15 @@ func (d *directory) push(l *layout, c chunk) {
 
 // split makes two chunks of one.
 func (d *directory) split(l *layout, g, s, row int) {
-	if len(d.groups[g].chunks) == groupChunks {
+	if len(d.groups[g].chunks) == l.groupChunks {
 		d.halve(l, g)
-		if s >= groupChunks/2 {
-			g, s = g+1, s-groupChunks/2
+		if s >= l.groupChunks/2 {
+			g, s = g+1, s-l.groupChunks/2
 		}
 	}
 	x := &d.groups[g]
 	right := x.chunks[s].tail(l, row)
-	x.chunks[s].rows = uint8(row)
+	x.chunks[s].head(row)
 	x.chunks = slices.Insert(x.chunks, s+1, right)
 	x.bases = slices.Insert(x.bases, s*l.words, x.words(l, s)...)
 	l.sumUp(&x.chunks[s], x.words(l, s+1))
@@ -90,7 +90,7 @@ func (d *directory) split(l *layout, g, s, row int) {
 
 // halve makes two groups of a full one.
 func (d *directory) halve(l *layout, g int) {
-	const half = groupChunks / 2
+	half := l.groupChunks / 2
 	d.groups = slices.Insert(d.groups, g+1, group{})
 	x, y := &d.groups[g], &d.groups[g+1]
 	p := len(l.peaks)
@@ -168,8 +168,9 @@ func (g *group) summarize(l *layout, s int, isNew bool) {
 	g.summary(l)
 }
 
-// summary finds the extremes of the group from those of its chunks.
+// summary finds the extremes and the verdicts of the group from those of its chunks.
 func (g *group) summary(l *layout) {
+	g.judge()
 	n := len(l.peaks)
 	if g.highest == nil && n > 0 {
 		g.highest, g.lowest = make([]float64, n), make([]float64, n)

@@ -35,7 +35,7 @@ func (e *Engine) Dump(w io.Writer) error {
 	return out.Flush()
 }
 
-// dump writes the entries, prefixes counted from the base, and the labels.
+// dump writes the entries, prefixes counted from the base, and labels.
 func (h *history) dump(w io.Writer, l *layout) {
 	start := h.start()
 	for p := start; p < h.end(); {
@@ -53,16 +53,14 @@ func (h *history) dump(w io.Writer, l *layout) {
 				fmt.Fprintf(w, " %d", h.sum(c, start, p))
 			}
 		}
+		if c := h.chunk(p); c.labels != nil {
+			for _, s := range c.labels.said {
+				if int(s.row) == p.row()-1 {
+					fmt.Fprintf(w, " label %d %v", s.knownAt, s.fraud)
+				}
+			}
+		}
 		fmt.Fprintln(w)
-	}
-	if h.labels == nil {
-		return
-	}
-	for _, m := range h.labels.marks {
-		fmt.Fprintf(w, " labels %d %d %v\n", m.time, m.sequence, m.statements)
-	}
-	for _, s := range h.labels.stills {
-		fmt.Fprintf(w, " label %d %d %d\n", s.time, s.sequence, s.knownAt)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 // EngineOptions tune an Engine; none of them changes a value.
 type EngineOptions struct {
 	Shards int // locks over the entities; 0 = 256
+
+	chunkRows, groupChunks int // tests make chunks small
 }
 
 // Placement is what the log says of an event that was just appended.
@@ -88,7 +90,7 @@ func NewEngine(schema *Schema, defs []Definition, opts EngineOptions) (*Engine, 
 	e.blanks = make([]history, len(e.layouts))
 	for i := range e.layouts {
 		e.blanks[i] = *newHistory()
-		e.layouts[i].finish()
+		e.layouts[i].finish(&opts)
 		windows = max(windows, len(e.layouts[i].windows))
 		e.reach = max(e.reach, e.layouts[i].reach)
 	}
@@ -248,11 +250,7 @@ func (e *Engine) attach(kind int, h *history, t int64, sequence uint64, label La
 	if !l.labels {
 		return
 	}
-	if _, kept := h.find(t, sequence); !kept {
-		return
+	if p, kept := h.find(t, sequence); kept {
+		h.label(p, &label)
 	}
-	if h.labels == nil {
-		h.labels = &labels{}
-	}
-	h.labels.attach(t, sequence, label)
 }

@@ -26,7 +26,6 @@ type history struct {
 	capped   int64  // largest time among the entries that the cap dropped, never before that
 	tail     chunk
 	older    *directory
-	labels   *labels
 }
 
 func newHistory() *history { return &history{first: math.MaxInt64, newest: never, capped: never} }
@@ -272,19 +271,19 @@ func (h *history) room(l *layout, t int64, sequence uint64) place {
 	c := h.chunk(p)
 	rows := int(c.rows)
 	switch {
-	case rows < min(c.capacity(), chunkRows):
+	case rows < min(c.capacity(), l.chunkRows):
 		return p
 	case 8*int(c.dropped) >= max(rows, 1):
 		dropped := place(c.dropped)
 		h.cut(l)
 		return p - dropped
-	case rows < chunkRows:
-		c.reserve(rows + h.size()/4 + 1)
+	case rows < l.chunkRows:
+		c.reserve(min(rows+h.size()/4+1, l.chunkRows))
 		return p
 	case p.group() < h.groups():
-		h.older.split(l, p.group(), p.slot(), chunkRows/2)
+		h.older.split(l, p.group(), p.slot(), l.chunkRows/2)
 	default:
-		h.push(l, max(p.row(), chunkRows/2), t, sequence)
+		h.push(l, max(p.row(), l.chunkRows/2), t, sequence)
 	}
 	return h.room(l, t, sequence)
 }
@@ -298,6 +297,14 @@ func (h *history) cut(l *layout) {
 	h.tail.cut(l, int(h.tail.dropped))
 }
 
+// label adds a label to an entry.
+func (h *history) label(p place, label *Label) {
+	h.chunk(p).label(p.row()-1, label)
+	if g := p.group(); g < h.groups() {
+		h.older.groups[g].judge()
+	}
+}
+
 // push moves the first rows of the newest chunk into the directory; when these are all, the newest chunk will begin with (t, sequence).
 func (h *history) push(l *layout, rows int, t int64, sequence uint64) {
 	if h.older == nil {
@@ -309,7 +316,7 @@ func (h *history) push(l *layout, rows int, t int64, sequence uint64) {
 	} else {
 		h.tail = chunk{stride: full.stride, time: t, sequence: sequence}
 	}
-	full.rows = uint8(rows)
+	full.head(rows)
 	h.older.push(l, full)
 }
 
@@ -327,15 +334,16 @@ func (h *history) trim(l *layout, lateness int64, limit int) {
 	for bound := h.newest - lateness - l.reach; n > 1 && h.time(h.next(h.next(p))) <= bound; n-- {
 		p = h.drop(l)
 	}
-	if h.labels != nil {
-		p = h.next(p)
-		h.labels.trim(h.time(p), h.sequence(p))
-	}
 }
 
 // drop removes the first entry and returns the new start.
 func (h *history) drop(l *layout) place {
 	c := h.chunk(0)
+	for i := range l.columns {
+		if col := &l.columns[i]; col.release != nil {
+			col.release(uint32(c.field(col, int(c.dropped))))
+		}
+	}
 	c.dropped++
 	if c.dropped == c.rows && h.groups() > 0 {
 		h.older.shift(l)

@@ -1,109 +1,157 @@
 package features
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
-// mark is an entry that labels speak of: with a fraud among them, or more than one.
-type mark struct {
-	time       int64
-	sequence   uint64
-	statements []statement // in the order (known at, sequence)
+// labels are what is said of a chunk's rows.
+type labels struct {
+	said []statement // in the order (row, known at, sequence of the label)
+	verdicts
 }
 
-// still is an entry with a single label that is not fraud. Most labels are like that, and windows need not look at them.
-type still struct {
-	time     int64
-	sequence uint64
-	knownAt  int64
-}
-
+// statement is what one label says of a row.
 type statement struct {
 	knownAt int64
+	row     uint8
 	fraud   bool
 }
 
-// labels are an entity's labelled entries, each list in the order (time, sequence).
-type labels struct {
-	marks  []mark
-	stills []still
+// verdicts are what the labels of a chunk or a group come to once the last of them is known.
+type verdicts struct {
+	known       int64 // when that is
+	frauds      int   // rows that are fraud then
+	suspect     bool  // a label says fraud, whatever others say
+	first, last int64 // times of the first and the last fraud
 }
 
-func (m *mark) order(t int64, sequence uint64) int  { return order(m.time, m.sequence, t, sequence) }
-func (s *still) order(t int64, sequence uint64) int { return order(s.time, s.sequence, t, sequence) }
-func order(t1 int64, s1 uint64, t2 int64, s2 uint64) int {
-	switch {
-	case t1 < t2, t1 == t2 && s1 < s2:
-		return -1
-	case t1 == t2 && s1 == s2:
-		return 0
+// add counts in what comes after.
+func (v *verdicts) add(w *verdicts) {
+	v.known, v.suspect = max(v.known, w.known), v.suspect || w.suspect
+	if w.frauds == 0 {
+		return
 	}
-	return 1
+	if v.frauds == 0 {
+		v.first = w.first
+	}
+	v.frauds, v.last = v.frauds+w.frauds, w.last
 }
 
-// attach adds a label to the entry (t, sequence), which is kept. Labels come in the order of their own sequence.
-func (ls *labels) attach(t int64, sequence uint64, label Label) {
-	said := statement{label.KnownAt, label.Verdict == Fraud}
-	i, marked := slices.BinarySearchFunc(ls.marks, t, func(m mark, t int64) int { return m.order(t, sequence) })
-	if marked {
-		ls.marks[i].say(said)
-		return
+// label adds a label to a row. Labels come in the order of their own sequence, so this one goes after those known at the same time; the last of
+// them said again is no change.
+func (c *chunk) label(row int, label *Label) {
+	if c.labels == nil {
+		c.labels = &labels{}
 	}
-	j, known := slices.BinarySearchFunc(ls.stills, t, func(s still, t int64) int { return s.order(t, sequence) })
-	if known && !said.fraud && ls.stills[j].knownAt == said.knownAt {
-		return
-	}
-	if !known && !said.fraud {
-		ls.stills = slices.Insert(ls.stills, j, still{t, sequence, label.KnownAt})
-		return
-	}
-	m := mark{time: t, sequence: sequence}
-	if known {
-		m.statements = append(m.statements, statement{knownAt: ls.stills[j].knownAt})
-		ls.stills = slices.Delete(ls.stills, j, j+1)
-	}
-	m.say(said)
-	ls.marks = slices.Insert(ls.marks, i, m)
-}
-
-// say adds a statement, after those known at the same time; the last of them said again is no change.
-func (m *mark) say(said statement) {
-	i := len(m.statements)
-	for i > 0 && m.statements[i-1].knownAt > said.knownAt {
+	ls := c.labels
+	said := statement{label.KnownAt, uint8(row), label.Verdict == Fraud}
+	i := len(ls.said)
+	for i > 0 && (ls.said[i-1].row > said.row || ls.said[i-1].row == said.row && ls.said[i-1].knownAt > said.knownAt) {
 		i--
 	}
-	if i == 0 || m.statements[i-1] != said {
-		m.statements = slices.Insert(m.statements, i, said)
+	if i == 0 || ls.said[i-1] != said {
+		ls.said = slices.Insert(ls.said, i, said)
+		c.judge()
 	}
 }
 
-// fraudAt says whether the entry's current label at time t is fraud.
-func (m *mark) fraudAt(t int64) bool {
-	for i := len(m.statements) - 1; i >= 0; i-- {
-		if m.statements[i].knownAt <= t {
-			return m.statements[i].fraud
-		}
+// judge finds the verdicts of a chunk after its labels or rows have changed.
+func (c *chunk) judge() {
+	ls := c.labels
+	if ls == nil {
+		return
 	}
-	return false
+	if len(ls.said) == 0 {
+		c.labels = nil
+		return
+	}
+	ls.verdicts = verdicts{known: never}
+	for i := range ls.said {
+		ls.known, ls.suspect = max(ls.known, ls.said[i].knownAt), ls.suspect || ls.said[i].fraud
+	}
+	v := c.verdictsAt(math.MaxInt64, 0, int(c.rows))
+	ls.add(&v)
 }
 
-// trim drops what lies before the entry (t, sequence).
-func (ls *labels) trim(t int64, sequence uint64) {
-	i, _ := slices.BinarySearchFunc(ls.marks, t, func(m mark, t int64) int { return m.order(t, sequence) })
-	ls.marks = ls.marks[i:]
-	j, _ := slices.BinarySearchFunc(ls.stills, t, func(s still, t int64) int { return s.order(t, sequence) })
-	ls.stills = ls.stills[j:]
+// verdictsAt counts the rows from (inclusive) to (exclusive) that are fraud by what is known at time t.
+func (c *chunk) verdictsAt(t int64, from, to int) verdicts {
+	v, said := verdicts{known: never}, c.labels.said
+	for i := 0; i < len(said) && int(said[i].row) < to; {
+		row, fraud := said[i].row, false
+		for ; i < len(said) && said[i].row == row; i++ {
+			if said[i].knownAt <= t {
+				fraud = said[i].fraud
+			}
+		}
+		if fraud && int(row) >= from {
+			at := c.timeOf(int(row))
+			v.add(&verdicts{known: never, frauds: 1, first: at, last: at})
+		}
+	}
+	return v
 }
 
-// count finds the frauds known at time t among the entries of a window.
-func (ls *labels) count(t int64, b *bounds) {
-	i, _ := slices.BinarySearchFunc(ls.marks, b.from+1, func(m mark, from int64) int { return m.order(from, 0) })
-	for ; i < len(ls.marks) && ls.marks[i].time <= b.to; i++ {
-		if !ls.marks[i].fraudAt(t) {
-			continue
-		}
-		if b.frauds == 0 {
-			b.firstFraud = ls.marks[i].time
-		}
-		b.frauds++
-		b.latestFraud = ls.marks[i].time
+// open makes way for a new row.
+func (ls *labels) open(row int) {
+	for i := len(ls.said) - 1; i >= 0 && int(ls.said[i].row) >= row; i-- {
+		ls.said[i].row++
 	}
+}
+
+// from returns what is said of the rows from one on, counted from that row, nil when nothing is.
+func (ls *labels) from(row int) *labels {
+	i := slices.IndexFunc(ls.said, func(s statement) bool { return int(s.row) >= row })
+	if i < 0 {
+		return nil
+	}
+	said := slices.Clone(ls.said[i:])
+	for i := range said {
+		said[i].row -= uint8(row)
+	}
+	return &labels{said: said}
+}
+
+// until forgets what is said of the rows from one on.
+func (ls *labels) until(row int) {
+	ls.said = slices.DeleteFunc(ls.said, func(s statement) bool { return int(s.row) >= row })
+}
+
+// judge finds the verdicts of a group after those of its chunks have changed.
+func (g *group) judge() {
+	g.verdicts = verdicts{known: never}
+	for s := range g.chunks {
+		if ls := g.chunks[s].labels; ls != nil {
+			g.add(&ls.verdicts)
+		}
+	}
+}
+
+// frauds counts the frauds known at time t among the entries of a window.
+func (h *history) frauds(t int64, b *bounds) {
+	var v verdicts
+	count := func(c *chunk, from, to int) {
+		switch ls := c.labels; {
+		case ls == nil || !ls.suspect:
+		case ls.known <= t && from == 0 && to == int(c.rows):
+			v.add(&ls.verdicts)
+		default:
+			some := c.verdictsAt(t, from, to)
+			v.add(&some)
+		}
+	}
+	for cover := h.cover(b.lo, b.hi); cover.next(); {
+		switch g := cover.group; {
+		case cover.chunk != nil:
+			count(cover.chunk, cover.from, cover.to)
+		case !g.suspect:
+		case g.known <= t:
+			v.add(&g.verdicts)
+		default:
+			for s := range g.chunks {
+				count(&g.chunks[s], 0, int(g.chunks[s].rows))
+			}
+		}
+	}
+	b.frauds, b.firstFraud, b.latestFraud = v.frauds, v.first, v.last
 }

@@ -18,11 +18,12 @@ const (
 
 // column is what an event leaves in the rows of its entities. Columns of the same kind and name are one.
 type column struct {
-	kind  columnKind
-	name  string                               // of where values come from
-	value func(*Event) (v int64, present bool) // of sumColumn, squareColumn and presentColumn; an absent value is 0
-	raw   func(*Event) float64                 // of rawColumn; never -0
-	code  func(*Event) uint32                  // of codeColumn
+	kind    columnKind
+	name    string                               // of where values come from
+	value   func(*Event) (v int64, present bool) // of sumColumn, squareColumn and presentColumn; an absent value is 0
+	raw     func(*Event) float64                 // of rawColumn; never -0
+	code    func(*Event) uint32                  // of codeColumn; asked once for every entry that keeps it
+	release func(code uint32)                    // of codeColumn, where not nil: an entry that had the code is gone
 
 	offset int  // in a row
 	shift  uint // 64 less the bits of a field
@@ -121,6 +122,8 @@ type layout struct {
 	readings []reading
 	reach    int64 // longest window with its delay
 	labels   bool
+
+	chunkRows, groupChunks int // limits, by which no value changes
 }
 
 // add compiles a definition that passed check and bind.
@@ -234,7 +237,11 @@ func (l *layout) peak(i int) int {
 }
 
 // finish gives columns their words, once all are known.
-func (l *layout) finish() {
+func (l *layout) finish(opts *EngineOptions) {
+	l.chunkRows, l.groupChunks = chunkRows, groupChunks
+	if opts.chunkRows > 0 {
+		l.chunkRows, l.groupChunks = opts.chunkRows, opts.groupChunks
+	}
 	l.words = rowsWord + 1
 	for i := range l.columns {
 		if c := &l.columns[i]; c.kind == sumColumn || c.kind == presentColumn {

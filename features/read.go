@@ -74,8 +74,8 @@ func (q *query) bound(kind int, result *Result) {
 		if h.capped > b.from {
 			result.Degraded = true
 		}
-		if w.frauds && h.labels != nil {
-			h.labels.count(t, b)
+		if w.frauds {
+			h.frauds(t, b)
 		}
 	}
 }
