@@ -80,7 +80,7 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	}()
 	c.log, err = eventlog.Open(eventlog.Options{
 		Dir: a.data("log"), SegmentBytes: config.Log.SegmentBytes, FlushInterval: config.Log.FlushInterval,
-		MinFreeBytes: config.Log.MinFreeBytes, Logger: a.opts.Logger, Registerer: c.metrics,
+		MinFreeBytes: config.Log.MinFreeBytes, Compress: config.Log.Compress, Logger: a.opts.Logger, Registerer: c.metrics,
 	})
 	if err != nil {
 		return c, fmt.Errorf("open the event log: %w", err)

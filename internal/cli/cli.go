@@ -37,6 +37,7 @@ type commands struct {
 	Score     scoreCommand     `cmd:"" help:"Judge events, a JSON object a line, from standard input."`
 	Labels    labelsCommand    `cmd:"" help:"What events turned out to be."`
 	Decisions decisionsCommand `cmd:"" help:"What was decided, and the proof of it."`
+	Log       logCommand       `cmd:"" help:"The event log's files."`
 	Bench     benchCommand     `cmd:"" help:"Measure, side by side with a peer."`
 	Demo      demoCommand      `cmd:"" help:"Watch the whole loop on a simulated world."`
 	Version   versionCommand   `cmd:"" help:"Say which build this is."`

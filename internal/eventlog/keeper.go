@@ -108,7 +108,7 @@ func (k *keeper) pass() error {
 			}
 		}
 		k.publish(segments[i+1].first - 1)
-		if path := s.name(); k.l.o.Compress && i < len(sealed)-unpacked && filepath.Ext(path) != packedSuffix {
+		if path := s.name(); k.l.o.Compress && i < len(sealed)-unpacked && !isPacked(path) {
 			if err := k.pack(s, path); err != nil {
 				return fmt.Errorf("pack %s: %w", path, err)
 			}

@@ -106,7 +106,7 @@ func (l *Log) recover() error {
 		l.types.Store(&[]*logv1.EventType{})
 		return l.w.begin(1, 0)
 	}
-	all := scanAll(paths, nil)
+	all := scanAll(paths, scanning{})
 	if err := firstError(all); err != nil {
 		return err
 	}

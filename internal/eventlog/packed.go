@@ -44,6 +44,8 @@ type source interface {
 	io.Closer
 }
 
+func isPacked(path string) bool { return filepath.Ext(path) == packedSuffix }
+
 // openSource opens a segment's file and tells how long the segment is.
 func openSource(path string) (source, int64, error) {
 	f, err := os.Open(path)
@@ -54,7 +56,7 @@ func openSource(path string) (source, int64, error) {
 	if err != nil {
 		return nil, 0, errors.Join(err, f.Close())
 	}
-	if filepath.Ext(path) != packedSuffix {
+	if !isPacked(path) {
 		return f, info.Size(), nil
 	}
 	p, err := openPacked(f, info.Size())

@@ -54,16 +54,31 @@ func segmentFiles(dir string) ([]string, error) {
 // inspector looks at each record while a log is scanned; nil: nobody does.
 type inspector func(s *scanned, sequence uint64, payload []byte) error
 
+// scanning says how a log is scanned.
+type scanning struct {
+	look     inspector // nil: segments with an index are not read
+	live     bool      // another process writes: what stands behind the last good frame of the log is not judged
+	progress func(done, total int)
+}
+
 // scanAll reads all segments, several at a time, and holds them against each other. The error of each stands in it.
-func scanAll(paths []string, look inspector) []*scanned {
+func scanAll(paths []string, how scanning) []*scanned {
 	all := make([]*scanned, len(paths))
 	var wg sync.WaitGroup
+	var mu sync.Mutex
+	done := 0
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for i, path := range paths {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			all[i] = scan(path, i == len(paths)-1, look)
+			all[i] = scan(path, i == len(paths)-1, how)
+			if how.progress != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				done++
+				how.progress(done, len(paths))
+			}
 		})
 	}
 	wg.Wait()
@@ -97,20 +112,24 @@ func follows(a, b *scanned) error {
 }
 
 // scan reads one segment. Only in the last one may the records end before the file does.
-func scan(path string, last bool, look inspector) *scanned {
+func scan(path string, last bool, how scanning) *scanned {
 	s := &scanned{seg: &segment{path: path}}
 	f, size, err := openSource(path)
+	if errors.Is(err, os.ErrNotExist) && !isPacked(path) { // another process has just packed it
+		s.seg.path += packedSuffix
+		f, size, err = openSource(s.seg.path)
+	}
 	if err != nil {
 		s.err = fmt.Errorf("scan the event log: %w", err)
 		return s
 	}
 	defer func() { _ = f.Close() }()
 	s.size = size
-	s.err = s.read(f, last, look)
+	s.err = s.read(f, last, how)
 	return s
 }
 
-func (s *scanned) read(f io.ReaderAt, last bool, look inspector) (err error) {
+func (s *scanned) read(f io.ReaderAt, last bool, how scanning) (err error) {
 	path := s.seg.path
 	if s.head, err = readHeader(f, s.size); err != nil {
 		var failed *os.PathError
@@ -123,12 +142,12 @@ func (s *scanned) read(f io.ReaderAt, last bool, look inspector) (err error) {
 	if name := segmentName(s.head.first); name != strings.TrimSuffix(filepath.Base(path), packedSuffix) {
 		return &CorruptError{File: path, Offset: 32, Problem: "by its header it should be called " + name}
 	}
-	if look == nil && !last && s.trust() {
+	if how.look == nil && !last && s.trust() {
 		return nil
 	}
 	cur := newCursor(f, seedOf(s.head.id), s.head.first, s.head.size)
 	s.synced = s.head.size
-	err = s.frames(cur, look)
+	err = s.frames(cur, how.look)
 	s.last = cur.want - 1
 	s.seg.end.Store(cur.at)
 	if err == io.EOF {
@@ -137,6 +156,9 @@ func (s *scanned) read(f io.ReaderAt, last bool, look inspector) (err error) {
 	var bad *badFrame
 	if !last || err != errZeros && !errors.As(err, &bad) { //nolint:errorlint // next returns it itself
 		return s.seg.corrupt(err)
+	}
+	if how.live {
+		return nil
 	}
 	return s.tail(f, err)
 }

@@ -28,8 +28,8 @@ type segment struct {
 
 	ids   atomic.Pointer[idIndex] // of a sealed segment, once it was made
 	mu    sync.Mutex              // guards path, index and file
-	index []entry    // in order; the first frame is not in it
-	file  source     // kept open for Get once it was needed, nil before and after
+	index []entry                 // in order; the first frame is not in it
+	file  source                  // kept open for Get once it was needed, nil before and after
 }
 
 func newSegment(path string, h *header) *segment {

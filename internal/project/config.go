@@ -30,6 +30,7 @@ type LogConfig struct {
 	SegmentBytes  int64
 	MinFreeBytes  int64         // below this much free disk nothing more is accepted
 	FlushInterval time.Duration // 0: a new group is written as soon as the previous one is on disk
+	Compress      bool          // pack segments that are full
 }
 
 // Warehouse names the driver and bounds it.
@@ -60,6 +61,7 @@ type rawConfig struct {
 		SegmentBytes  size     `yaml:"segment_bytes"`
 		MinFreeBytes  *size    `yaml:"min_free_bytes"`
 		FlushInterval duration `yaml:"flush_interval"`
+		Compress      *bool    `yaml:"compress"`
 	} `yaml:"log"`
 	Warehouse struct {
 		Driver      string `yaml:"driver"`
@@ -89,7 +91,7 @@ const (
 	defaultMaxSkew  = 5 * time.Minute
 	defaultNice     = 10
 	minSegmentBytes = 1 << 20
-	maxSegmentBytes = 8 << 30
+	maxSegmentBytes = 2 << 30
 )
 
 // readConfig reads haechi.yaml; dir is the absolute project folder.
@@ -99,7 +101,7 @@ func readConfig(dir string, d *document) Config {
 	c := Config{
 		Listen:            Listen{or(raw.Listen.GRPC, defaultGRPC), or(raw.Listen.HTTP, defaultHTTP), or(raw.Listen.Admin, defaultAdmin)},
 		Data:              under(dir, or(raw.Data, defaultData)),
-		Log:               LogConfig{int64(raw.Log.SegmentBytes), defaultMinFree, micros(raw.Log.FlushInterval)},
+		Log:               LogConfig{int64(raw.Log.SegmentBytes), defaultMinFree, micros(raw.Log.FlushInterval), raw.Log.Compress == nil || *raw.Log.Compress},
 		Warehouse:         Warehouse{or(raw.Warehouse.Driver, "duckdb"), int64(raw.Warehouse.MemoryLimit), raw.Warehouse.Threads},
 		Registry:          Registry{or(raw.Registry.Driver, "sqlite")},
 		MaxSkew:           defaultMaxSkew,
@@ -125,7 +127,7 @@ func readConfig(dir string, d *document) Config {
 func (c *Config) check(d *document) {
 	checkListen(d, c.Listen)
 	if n := c.Log.SegmentBytes; n != 0 && (n < minSegmentBytes || n > maxSegmentBytes) {
-		d.report("log.segment_bytes", "must lie between 1MiB and 8GiB; leave it out for 256MiB")
+		d.report("log.segment_bytes", "must lie between 1MiB and 2GiB; leave it out for 256MiB")
 	}
 	if c.Log.FlushInterval > time.Second {
 		d.report("log.flush_interval", "every answer waits this long; write at most 1s, or leave it out")
