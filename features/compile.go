@@ -18,9 +18,6 @@ func (e *Engine) compile() error {
 		if key, problem := d.form.bind(e.schema); problem != "" {
 			return fmt.Errorf("definition %s cannot be computed on %s: %s: %s", d.Name, e.schema.EventType, key, problem)
 		}
-		if d.form.Where != nil || d.form.As != "" || d.form.Over > 0 || d.form.Kind == "speed" || d.form.Kind == "speed_from_last" {
-			return fmt.Errorf("definition %s cannot be computed by this version", d.Name)
-		}
 		if _, known := at[d.hash]; !known {
 			at[d.hash] = i
 		}
@@ -30,7 +27,9 @@ func (e *Engine) compile() error {
 		f := &e.defs[i].form
 		switch {
 		case f.By != "":
-			e.layouts[e.schema.entity(f.By)].add(e.schema, f, i)
+			if err := e.layouts[e.schema.entity(f.By)].add(e.schema, f, i); err != nil {
+				return fmt.Errorf("definition %s: where: %w", e.defs[i].Name, err)
+			}
 		case f.Kind == "expr":
 			expressions = append(expressions, i)
 		default:
@@ -117,9 +116,9 @@ func (s *Schema) own(f *form) (number, error) {
 	case "field":
 		return s.value(f.Of), nil
 	case "category":
-		return category(s.attribute(f.Of), f.Values), nil
+		return ofEvent(categoryCode(s.attribute(f.Of), f.Values)), nil
 	case "flag":
-		return flag(s.attribute(f.Of)), nil
+		return ofEvent(flagValue(s.attribute(f.Of))), nil
 	case "distance":
 		lat1, lon1, lat2, lon2 := s.value(f.From[0]), s.value(f.From[1]), s.value(f.To[0]), s.value(f.To[1])
 		return func(in *frame) float64 { return haversine(lat1(in), lon1(in), lat2(in), lon2(in)) }, nil
@@ -131,14 +130,19 @@ func (s *Schema) own(f *form) (number, error) {
 	return calendar(f.Kind, zone, f.Between), nil
 }
 
-// category is the place of the attribute in the declared values, -1 for any other value, NaN when absent.
-func category(attribute int, values []string) number {
+// ofEvent reads the event alone.
+func ofEvent(value func(*Event) float64) number {
+	return func(in *frame) float64 { return value(in.event) }
+}
+
+// categoryCode is the place of the attribute in the declared values, -1 for any other value, NaN when absent.
+func categoryCode(attribute int, values []string) func(*Event) float64 {
 	codes := make(map[string]float64, len(values))
 	for i, v := range values {
 		codes[v] = float64(i)
 	}
-	return func(in *frame) float64 {
-		v := in.event.Attributes[attribute]
+	return func(ev *Event) float64 {
+		v := ev.Attributes[attribute]
 		if v == "" {
 			return math.NaN()
 		}
@@ -149,9 +153,9 @@ func category(attribute int, values []string) number {
 	}
 }
 
-func flag(attribute int) number {
-	return func(in *frame) float64 {
-		switch in.event.Attributes[attribute] {
+func flagValue(attribute int) func(*Event) float64 {
+	return func(ev *Event) float64 {
+		switch ev.Attributes[attribute] {
 		case "":
 			return math.NaN()
 		case "true":

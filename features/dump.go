@@ -46,7 +46,7 @@ func (h *history) dump(w io.Writer, l *layout) {
 			case rawColumn:
 				fmt.Fprintf(w, " %x", math.Float64bits(h.raw(c, p)))
 			case codeColumn:
-				fmt.Fprintf(w, " %d", h.code(c, p))
+				fmt.Fprintf(w, " %q", l.interner.text(h.code(c, p)))
 			case squareColumn:
 				fmt.Fprintf(w, " %v", h.squares(l, c, start, p))
 			default:

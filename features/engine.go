@@ -43,6 +43,7 @@ type Engine struct {
 	schema  *Schema
 	defs    []Definition
 	layouts []layout // by entity kind
+	texts   *interner
 	blanks  []history
 	derived []derived // what needs no history, in an order in which expressions follow their inputs
 	reach   int64     // longest window with its delay, of all definitions
@@ -63,6 +64,7 @@ type scratch struct {
 	ordinals  []uint64
 	histories []*history
 	bounds    []bounds
+	frauds    []verdicts
 	frame     frame
 }
 
@@ -82,16 +84,19 @@ func NewEngine(schema *Schema, defs []Definition, opts EngineOptions) (*Engine, 
 		opts.Shards = 256
 	}
 	e := &Engine{schema: schema, defs: slices.Clone(defs), layouts: make([]layout, len(schema.Entities)), seed: maphash.MakeSeed(),
-		shards: make([]shard, opts.Shards)}
+		shards: make([]shard, opts.Shards), texts: newInterner()}
+	for i := range e.layouts {
+		e.layouts[i].interner, e.layouts[i].seed = e.texts, maphash.String(e.seed, "values")
+	}
 	if err := e.compile(); err != nil {
 		return nil, err
 	}
-	windows := 0
+	windows, tallies := 0, 0
 	e.blanks = make([]history, len(e.layouts))
 	for i := range e.layouts {
 		e.blanks[i] = *newHistory()
 		e.layouts[i].finish(&opts)
-		windows = max(windows, len(e.layouts[i].windows))
+		windows, tallies = max(windows, len(e.layouts[i].windows)), max(tallies, len(e.layouts[i].tallies))
 		e.reach = max(e.reach, e.layouts[i].reach)
 	}
 	for i := range e.shards {
@@ -101,7 +106,7 @@ func NewEngine(schema *Schema, defs []Definition, opts EngineOptions) (*Engine, 
 			s.entities[k] = map[string]*history{}
 		}
 		s.scratch = scratch{ordinals: make([]uint64, len(schema.Entities)), histories: make([]*history, len(schema.Entities)),
-			bounds: make([]bounds, windows)}
+			bounds: make([]bounds, windows), frauds: make([]verdicts, tallies)}
 	}
 	return e, nil
 }

@@ -26,6 +26,7 @@ type history struct {
 	capped   int64  // largest time among the entries that the cap dropped, never before that
 	tail     chunk
 	older    *directory
+	sliders  *[]slider // by position in layout.sets; nil where no window is large enough
 }
 
 func newHistory() *history { return &history{first: math.MaxInt64, newest: never, capped: never} }
@@ -163,19 +164,24 @@ func (h *history) squaresUpTo(c, of *column, p place) wide {
 
 // latest is the last entry up to p that counts in a presentColumn, and whether there is one.
 func (h *history) latest(c *column, p place) (place, bool) {
-	start := h.start()
-	n := h.sum(c, start, p)
+	n := h.sum(c, h.start(), p)
 	if n == 0 {
-		return start, false
+		return h.start(), false
 	}
+	return h.nth(c, n), true
+}
+
+// nth is the entry with which n entries count in a presentColumn, n being at least 1 and at most what there are.
+func (h *history) nth(c *column, n int64) place {
+	start := h.start()
 	counts := func(q place) bool { return h.sum(c, start, q) < n } // it lies after q
-	g := last(min(p.group(), h.groups())+1, func(g int) bool { return counts(placeOf(g, 0, 0)) })
+	g := last(h.groups()+1, func(g int) bool { return counts(placeOf(g, 0, 0)) })
 	s := 0
 	if g < h.groups() {
 		s = last(len(h.older.groups[g].chunks), func(s int) bool { return counts(placeOf(g, s, 0)) })
 	}
 	row := 1 + last(int(h.chunk(placeOf(g, s, 0)).rows), func(row int) bool { return counts(placeOf(g, s, row)) })
-	return placeOf(g, s, row), true
+	return placeOf(g, s, row)
 }
 
 // extreme is the smallest or largest number of a column, NaN when there is none.
@@ -256,6 +262,9 @@ func (h *history) insert(l *layout, ev *Event, sequence uint64) {
 	c := h.chunk(p)
 	c.open(p.row(), ev.Time, sequence)
 	c.fill(l, p.row(), ev)
+	if h.sliders != nil {
+		h.arrived(l, p+1)
+	}
 	if p.group() < h.groups() {
 		var words [32]uint64
 		h.older.added(l, p, l.wordsOf(ev, words[:0]))
@@ -339,6 +348,9 @@ func (h *history) trim(l *layout, lateness int64, limit int) {
 // drop removes the first entry and returns the new start.
 func (h *history) drop(l *layout) place {
 	c := h.chunk(0)
+	if h.sliders != nil {
+		h.leaves(l, h.next(h.start()))
+	}
 	for i := range l.columns {
 		if col := &l.columns[i]; col.release != nil {
 			col.release(uint32(c.field(col, int(c.dropped))))

@@ -104,11 +104,9 @@ func (m *plain) compare(t *testing.T, l *layout, h *history, random *rand.Rand) 
 		require.Equal(t, places[lo], h.upTo(from))
 		require.Equal(t, places[hi], h.upTo(to))
 		m.compareWindow(t, l, h, places, lo, hi)
-		if b := (bounds{lo: places[lo], hi: places[hi]}); true {
-			now := random.Int63n(newest + 30)
-			h.frauds(now, &b)
-			require.Equal(t, m.frauds(now, lo, hi), []int64{int64(b.frauds), b.firstFraud, b.latestFraud})
-		}
+		now := random.Int63n(newest + 30)
+		v := h.frauds(now, places[lo], places[hi], nil)
+		require.Equal(t, m.frauds(now, lo, hi), []int64{int64(v.frauds), v.first, v.last})
 	}
 }
 

@@ -70,12 +70,13 @@ func (c *chunk) judge() {
 	for i := range ls.said {
 		ls.known, ls.suspect = max(ls.known, ls.said[i].knownAt), ls.suspect || ls.said[i].fraud
 	}
-	v := c.verdictsAt(math.MaxInt64, 0, int(c.rows))
+	v := c.verdictsAt(math.MaxInt64, 0, int(c.rows), nil)
 	ls.add(&v)
 }
 
-// verdictsAt counts the rows from (inclusive) to (exclusive) that are fraud by what is known at time t.
-func (c *chunk) verdictsAt(t int64, from, to int) verdicts {
+// verdictsAt counts the rows from (inclusive) to (exclusive) that are fraud by what is known at time t, of those that count in a presentColumn when
+// there is one.
+func (c *chunk) verdictsAt(t int64, from, to int, only *column) verdicts {
 	v, said := verdicts{known: never}, c.labels.said
 	for i := 0; i < len(said) && int(said[i].row) < to; {
 		row, fraud := said[i].row, false
@@ -84,7 +85,7 @@ func (c *chunk) verdictsAt(t int64, from, to int) verdicts {
 				fraud = said[i].fraud
 			}
 		}
-		if fraud && int(row) >= from {
+		if fraud && int(row) >= from && (only == nil || c.sum(only, int(row)+1) > c.sum(only, int(row))) {
 			at := c.timeOf(int(row))
 			v.add(&verdicts{known: never, frauds: 1, first: at, last: at})
 		}
@@ -127,25 +128,24 @@ func (g *group) judge() {
 	}
 }
 
-// frauds counts the frauds known at time t among the entries of a window.
-func (h *history) frauds(t int64, b *bounds) {
-	var v verdicts
+// frauds counts the frauds known at time t among the entries after lo and up to hi, of those that count in a presentColumn when there is one.
+func (h *history) frauds(t int64, lo, hi place, only *column) (v verdicts) {
 	count := func(c *chunk, from, to int) {
 		switch ls := c.labels; {
 		case ls == nil || !ls.suspect:
-		case ls.known <= t && from == 0 && to == int(c.rows):
+		case only == nil && ls.known <= t && from == 0 && to == int(c.rows):
 			v.add(&ls.verdicts)
 		default:
-			some := c.verdictsAt(t, from, to)
+			some := c.verdictsAt(t, from, to, only)
 			v.add(&some)
 		}
 	}
-	for cover := h.cover(b.lo, b.hi); cover.next(); {
+	for cover := h.cover(lo, hi); cover.next(); {
 		switch g := cover.group; {
 		case cover.chunk != nil:
 			count(cover.chunk, cover.from, cover.to)
 		case !g.suspect:
-		case g.known <= t:
+		case only == nil && g.known <= t:
 			v.add(&g.verdicts)
 		default:
 			for s := range g.chunks {
@@ -153,5 +153,5 @@ func (h *history) frauds(t int64, b *bounds) {
 			}
 		}
 	}
-	b.frauds, b.firstFraud, b.latestFraud = v.frauds, v.first, v.last
+	return v
 }

@@ -1,9 +1,6 @@
 package features
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // columnKind says what a column of an entity's rows holds.
 type columnKind uint8
@@ -24,6 +21,7 @@ type column struct {
 	raw     func(*Event) float64                 // of rawColumn; never -0
 	code    func(*Event) uint32                  // of codeColumn; asked once for every entry that keeps it
 	release func(code uint32)                    // of codeColumn, where not nil: an entry that had the code is gone
+	text    func(*Event) string                  // of codeColumn: what the code stands for, "" where there is none
 
 	offset int  // in a row
 	shift  uint // 64 less the bits of a field
@@ -60,57 +58,6 @@ func (k columnKind) bytes() int {
 
 const rowsWord = 0 // the first of layout.words counts rows
 
-// window is a pair of lengths that definitions share, and what is known of it once its bounds are found.
-type window struct {
-	length, delay int64
-	frauds        bool // some definition reads known frauds over it
-}
-
-// bounds is a window of one entity at one event: the entries after lo and up to hi, and the known frauds among them.
-type bounds struct {
-	lo, hi      place
-	events      int
-	from, to    int64 // times in (from, to]
-	frauds      int
-	firstFraud  int64
-	latestFraud int64
-}
-
-// operation is what a reading computes.
-type operation uint8
-
-const (
-	countEvents operation = iota
-	countValues
-	sumValues
-	meanValues
-	stdValues
-	minValue
-	maxValue
-	fraudCount
-	fraudShare
-	lastFraudAge
-	firstFraudAge
-	timeSinceLast
-	firstSeenAge
-	distanceFromLast
-)
-
-// reading is one definition compiled against the rows of its entity. Columns are positions in layout.columns.
-type reading struct {
-	operation operation
-	out       int // position in the vector
-	window    int // position in layout.windows
-	current   bool
-	present   int // -1 where every entry counts
-	sum       int
-	squares   int
-	extreme   int
-	raw, raw2 int
-	lat, lon  int // positions of numbers
-	power     float64
-}
-
 // layout is the shape of one entity kind's rows and what is read from them.
 type layout struct {
 	stride   int // bytes of a row; 0 when nothing needs rows
@@ -119,98 +66,15 @@ type layout struct {
 	columns  []column
 	peaks    []int // columns of which chunks keep the extremes
 	windows  []window
+	tallies  []tally
+	sets     []valueSet
 	readings []reading
 	reach    int64 // longest window with its delay
 	labels   bool
+	interner *interner
+	seed     uint64 // of sets of values
 
 	chunkRows, groupChunks int // limits, by which no value changes
-}
-
-// add compiles a definition that passed check and bind.
-func (l *layout) add(s *Schema, f *form, out int) {
-	r := reading{out: out, current: f.Current, present: -1, power: powers[f.Digits]}
-	if f.Window > 0 {
-		t, _ := traitOf(f.Kind)
-		r.window = l.window(f.Window, f.Delay, t.labels)
-		l.labels = l.labels || t.labels
-		l.reach = max(l.reach, f.Window+f.Delay)
-	}
-	if f.Kind != "first_seen_age" && l.stride == 0 {
-		l.stride = firstColumn
-	}
-	r.operation = l.operation(s, f, &r)
-	l.readings = append(l.readings, r)
-}
-
-func (l *layout) operation(s *Schema, f *form, r *reading) operation {
-	switch f.Kind {
-	case "count", "sum", "mean", "std", "min", "max":
-		return l.aggregate(s, f, r)
-	case "fraud_count":
-		return fraudCount
-	case "fraud_share":
-		return fraudShare
-	case "last_fraud_age":
-		return lastFraudAge
-	case "first_fraud_age":
-		return firstFraudAge
-	case "time_since_last":
-		return timeSinceLast
-	case "first_seen_age":
-		return firstSeenAge
-	}
-	r.lat, r.lon = s.number(f.From[0]), s.number(f.From[1])
-	r.raw, r.raw2 = l.column(rawNumber(f.From[0], r.lat)), l.column(rawNumber(f.From[1], r.lon))
-	return distanceFromLast
-}
-
-func (l *layout) aggregate(s *Schema, f *form, r *reading) operation {
-	value := column{kind: sumColumn, name: overAmount, value: amountValue}
-	if f.Of != overEvents && f.Of != overAmount {
-		number := s.number(f.Of)
-		value.name, value.value = f.Of, scaledNumber(number, s.Numbers[number].Scale)
-		switch {
-		case f.Kind == "min" || f.Kind == "max":
-			value = rawNumber(f.Of, number)
-		case !s.Numbers[number].Required:
-			r.present = l.column(column{kind: presentColumn, name: f.Of, value: value.value})
-		}
-	}
-	switch f.Kind {
-	case "min":
-		r.extreme = l.peak(l.column(value))
-		return minValue
-	case "max":
-		r.extreme = l.peak(l.column(value))
-		return maxValue
-	case "count":
-		if r.present < 0 {
-			return countEvents
-		}
-		return countValues
-	}
-	r.sum = l.column(value)
-	switch f.Kind {
-	case "sum":
-		return sumValues
-	case "mean":
-		return meanValues
-	}
-	value.kind, value.of = squareColumn, r.sum
-	r.squares = l.column(value)
-	return stdValues
-}
-
-// window finds or adds a window and returns its position.
-func (l *layout) window(length, delay int64, frauds bool) int {
-	for i := range l.windows {
-		if l.windows[i].length == length && l.windows[i].delay == delay {
-			l.windows[i].frauds = l.windows[i].frauds || frauds
-			return i
-		}
-	}
-	l.windows = append(l.windows, window{length, delay, frauds})
-	return len(l.windows) - 1
 }
 
 // column finds or adds a column and returns its position.
@@ -310,22 +174,4 @@ func (l *layout) subtract(words, less []uint64) {
 		s := wide{words[i], words[i+1]}.minus(wide{less[i], less[i+1]})
 		words[i], words[i+1] = s.high, s.low
 	}
-}
-
-func amountValue(ev *Event) (int64, bool) { return ev.Amount, true }
-
-// scaledNumber is the integer value of a number with a scale, where there is one.
-func scaledNumber(number, scale int) func(*Event) (int64, bool) {
-	return func(ev *Event) (int64, bool) {
-		x := ev.Numbers[number]
-		if math.IsNaN(x) {
-			return 0, false
-		}
-		return scaled(x, max(scale, 0)), true
-	}
-}
-
-// rawNumber is a column of a number as it is, but for -0.
-func rawNumber(name string, number int) column {
-	return column{kind: rawColumn, name: name, raw: func(ev *Event) float64 { return ev.Numbers[number] + 0 }}
 }

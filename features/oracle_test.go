@@ -24,10 +24,11 @@ type placed struct {
 
 // defined is one feature: an entry as written with one of its windows.
 type defined struct {
-	name          string
-	spec          features.Spec
-	window, delay int64
-	labels        bool
+	name                string
+	spec                features.Spec
+	window, delay, over int64
+	labels              bool
+	counts              func(*features.Event) bool // the filter
 }
 
 // answer is what Observe should say of an event.
@@ -75,11 +76,14 @@ func (o *oracle) fraud(sequence uint64, t int64) bool {
 func (o *oracle) observe(ev *features.Event, defs []defined) answer {
 	a := answer{complete: true}
 	for _, d := range defs {
-		if d.window > 0 && ev.Time-d.window-d.delay < o.since {
+		if d.window > 0 && ev.Time-max(d.window, d.over)-d.delay < o.since {
 			a.complete = false
 		}
 	}
 	for _, d := range defs {
+		if d.counts == nil {
+			d.counts = func(*features.Event) bool { return true }
+		}
 		a.vector = append(a.vector, o.value(ev, d, &a))
 	}
 	return a
@@ -93,7 +97,7 @@ func (o *oracle) value(ev *features.Event, d defined, a *answer) float64 {
 	if key == "" {
 		return nan
 	}
-	if d.spec.FirstSeenAge != "" {
+	if d.spec.FirstSeenAge != "" && d.window == 0 {
 		return o.firstSeen(ev, kind, key)
 	}
 	entries, capped, newest := o.kept(kind, key)
@@ -114,30 +118,37 @@ func (o *oracle) value(ev *features.Event, d defined, a *answer) float64 {
 		a.degraded = true
 	}
 	if d.window == 0 {
-		switch {
-		case last == nil:
+		if last == nil {
 			return nan
-		case d.spec.TimeSinceLast != "":
-			return float64(ev.Time-last.event.Time) / 1e6
 		}
-		return globe(last.event.Numbers[0], last.event.Numbers[1], ev.Numbers[0], ev.Numbers[1])
+		return o.previous(ev, d, []placed{*last})
 	}
-	to := ev.Time - d.delay
-	from := max(to-d.window, oldest-d.delay-d.window)
-	if capped > from {
-		a.degraded = true
-	}
-	var inside []placed
-	for _, p := range entries {
-		if p.event.Time > from && p.event.Time <= to {
-			inside = append(inside, p)
+	within := func(window int64) (inside []placed) {
+		to := ev.Time - d.delay
+		from := max(to-window, oldest-d.delay-window)
+		a.degraded = a.degraded || capped > from
+		for _, p := range entries {
+			if p.event.Time > from && p.event.Time <= to && d.counts(&p.event) {
+				inside = append(inside, p)
+			}
 		}
+		if d.spec.IncludeCurrent != nil && *d.spec.IncludeCurrent && d.counts(ev) {
+			inside = append(inside, placed{event: *ev})
+		}
+		return inside
 	}
-	if d.labels {
+	inside := within(d.window)
+	switch {
+	case d.labels:
 		return o.frauds(ev, d, inside)
-	}
-	if d.spec.IncludeCurrent != nil && *d.spec.IncludeCurrent {
-		inside = append(inside, placed{event: *ev})
+	case readsPrevious(&d.spec):
+		return o.previous(ev, d, inside)
+	case d.spec.Velocity != "":
+		return o.velocity(d, inside, within(d.over))
+	case d.spec.Distinct != "":
+		return o.distinct(d, inside)
+	case d.spec.ShareOfValue != "":
+		return o.share(ev, d, inside)
 	}
 	return o.aggregate(d, inside)
 }
@@ -229,6 +240,9 @@ func (o *oracle) aggregate(d defined, inside []placed) float64 {
 
 // globe is the haversine distance by the standard library.
 func globe(lat1, lon1, lat2, lon2 float64) float64 {
+	if max(math.Abs(lat1), math.Abs(lat2)) > 90 || max(math.Abs(lon1), math.Abs(lon2)) > 180 {
+		return math.NaN()
+	}
 	radians := math.Pi / 180
 	u, v := math.Sin((lat1-lat2)/2*radians), math.Sin((lon1-lon2)/2*radians)
 	h := u*u + math.Cos(lat1*radians)*math.Cos(lat2*radians)*v*v

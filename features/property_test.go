@@ -1,6 +1,7 @@
 package features_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand"
@@ -13,73 +14,14 @@ import (
 	"github.com/haechi-fraud/haechi/features"
 )
 
-// randomSchema draws lateness and cap; the fields are those of shop.
-func randomSchema(t *rapid.T) *features.Schema {
-	schema := shop()
-	schema.AllowedLateness = rapid.Int64Range(0, 30).Draw(t, "lateness") * features.Second
-	schema.Cap = rapid.SampledFrom([]int{0, 0, 1, 2, 5, 40}).Draw(t, "cap")
-	return schema
-}
+var errDuplicate = errors.New("duplicate")
 
-// randomSpecs draws features of history, as an event type writes them and as the oracle reads them.
-func randomSpecs(t *rapid.T) ([]string, map[string]features.Spec, []defined) {
-	names, specs, defs := []string{}, map[string]features.Spec{}, []defined{}
-	for i := range rapid.IntRange(1, 8).Draw(t, "features") {
-		name := fmt.Sprintf("f%d", i)
-		spec := features.Spec{By: rapid.SampledFrom([]string{"customer", "device"}).Draw(t, "by")}
-		d := defined{name: name}
-		set := map[string]func(){
-			"last": func() { spec.TimeSinceLast = "events" }, "seen": func() { spec.FirstSeenAge = "events" },
-			"from":  func() { spec.DistanceFromLast = &features.Point{Lat: "lat", Lon: "lon"} },
-			"count": func() { spec.Count = rapid.SampledFrom([]string{"events", "amount", "km", "lat"}).Draw(t, "of") },
-			"sum":   func() { spec.Sum = rapid.SampledFrom([]string{"amount", "km", "items"}).Draw(t, "of") },
-			"mean":  func() { spec.Mean = rapid.SampledFrom([]string{"amount", "km", "items"}).Draw(t, "of") },
-			"std":   func() { spec.Std = rapid.SampledFrom([]string{"amount", "km", "items"}).Draw(t, "of") },
-			"min":   func() { spec.Min = rapid.SampledFrom([]string{"amount", "km", "lat", "items"}).Draw(t, "of") },
-			"max":   func() { spec.Max = rapid.SampledFrom([]string{"amount", "km", "lat", "items"}).Draw(t, "of") },
-			"fc":    func() { spec.FraudCount = "events" }, "fs": func() { spec.FraudShare = "events" },
-			"la": func() { spec.LastFraudAge = "events" }, "fa": func() { spec.FirstFraudAge = "events" },
-		}
-		kind := rapid.SampledFrom([]string{"last", "seen", "from", "count", "sum", "mean", "std", "min", "max", "fc", "fs", "la", "fa"}).Draw(t, "kind")
-		set[kind]()
-		d.labels = kind == "fc" || kind == "fs" || kind == "la" || kind == "fa"
-		if kind != "last" && kind != "seen" && kind != "from" {
-			window := rapid.Int64Range(1, 40).Draw(t, "window")
-			spec.Windows, d.window = []string{fmt.Sprintf("%ds", window)}, window*features.Second
-			delay := rapid.Int64Range(0, 10).Draw(t, "delay")
-			if d.labels || delay > 5 {
-				spec.Delay, d.delay = fmt.Sprintf("%ds", delay), delay*features.Second
-			} else {
-				spec.IncludeCurrent = ptr(rapid.Bool().Draw(t, "current"))
-			}
-		}
-		d.spec = spec
-		names, specs[name], defs = append(names, name), spec, append(defs, d)
-	}
-	return names, specs, defs
-}
+// TestEngineEqualsOracle: random features, events, labels, delays and orders of arrival.
+func TestEngineEqualsOracle(t *testing.T) { engineEqualsOracle(t, nil) }
 
-// randomEvent draws an event around a time that moves on in units, with few keys and few distinct times, so that ties, late events and full windows
-// are common.
-func randomEvent(t *rapid.T, now *int64, unit int64) features.Event {
-	*now += rapid.SampledFrom([]int64{0, 0, 0, 1, 1, 1, 2, 5, 60}).Draw(t, "step") * unit
-	at := *now
-	if rapid.IntRange(0, 4).Draw(t, "late") == 0 {
-		at = max(0, at-rapid.Int64Range(0, 50).Draw(t, "by")*unit)
-	}
-	at += rapid.SampledFrom([]int64{0, 0, 0, 0, 1, 999_999}).Draw(t, "micros")
-	optional := func(name string, values []float64) float64 {
-		return rapid.SampledFrom(append(values, math.NaN())).Draw(t, name)
-	}
-	return features.Event{ID: "e", Time: at, Amount: rapid.SampledFrom([]int64{0, 1, -1, 57, 1999, 1e12, -1e12}).Draw(t, "amount"),
-		Entities:   []string{rapid.SampledFrom([]string{"a", "b"}).Draw(t, "customer"), rapid.SampledFrom([]string{"", "a", "x"}).Draw(t, "device")},
-		Attributes: []string{"", "", ""},
-		Numbers: []float64{optional("lat", []float64{0, 37.5, -90, math.Copysign(0, -1)}), optional("lon", []float64{0, 127, -180, 180}),
-			optional("km", []float64{0, 0.001, -12.345, 1e9}), float64(rapid.IntRange(-3, 3).Draw(t, "items"))}}
-}
-
-// TestEngineEqualsOracle holds two engines, one with all features and many shards, one with the first feature alone and one shard, to the oracle.
-func TestEngineEqualsOracle(t *testing.T) {
+// engineEqualsOracle holds two engines, one with all features and many shards, one with the first feature alone and one shard, to the oracle. restart,
+// if there is one, is given an engine now and then and returns what takes its place.
+func engineEqualsOracle(t *testing.T, restart func(t *rapid.T, e *features.Engine) *features.Engine) {
 	rapid.Check(t, func(t *rapid.T) {
 		schema := randomSchema(t)
 		names, specs, defs := randomSpecs(t)
@@ -108,8 +50,17 @@ func TestEngineEqualsOracle(t *testing.T) {
 				o.labels[p.sequence] = append(o.labels[p.sequence], l)
 				continue
 			}
+			if restart != nil && rapid.IntRange(0, 19).Draw(t, "restart") == 0 {
+				engine, single = restart(t, engine), restart(t, single)
+			}
 			ev := randomEvent(t, &now, unit)
 			require.NoError(t, schema.Validate(&ev))
+			if rapid.IntRange(0, 9).Draw(t, "duplicate") == 0 {
+				for _, e := range []*features.Engine{engine, single} { // its id is in the log already: nothing happens
+					_, err := e.Observe(&ev, nil, func([]uint64) (features.Placement, error) { return features.Placement{}, errDuplicate })
+					require.ErrorIs(t, err, errDuplicate)
+				}
+			}
 			p := features.Placement{}
 			for range rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "waiting") {
 				p.Labels = append(p.Labels, label(ev.Time))
@@ -193,8 +144,13 @@ func TestExtremesEqualOracle(t *testing.T) {
 
 // same compares to the bit, but for distances, whose last bits are our own.
 func same(d defined, got, want float64) bool {
-	if d.spec.DistanceFromLast != nil {
-		return math.IsNaN(got) && math.IsNaN(want) || math.Abs(got-want) <= 1e-3 // a metre: at the antipode one rounding of h moves a haversine that far
+	tolerance := 1e-3 // a metre: at the antipode one rounding of h moves a haversine that far
+	switch {
+	case d.spec.SpeedFromLast != nil, d.spec.Speed != nil:
+		tolerance = 1e-3 * 3.6e9 // over a microsecond
+		fallthrough
+	case d.spec.DistanceFromLast != nil:
+		return math.IsNaN(got) && math.IsNaN(want) || math.Abs(got-want) <= tolerance
 	}
 	return math.Float64bits(got) == math.Float64bits(want) || math.IsNaN(got) && math.IsNaN(want)
 }

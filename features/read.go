@@ -16,7 +16,7 @@ func (e *Engine) read(ev *Event, s *scratch, vector []float64, result *Result) {
 		if h == nil || l.stride > 0 && h.size() == 0 {
 			h = &e.blanks[kind]
 		}
-		q := query{l: l, h: h, ev: ev, windows: s.bounds[:len(l.windows)], lateness: e.schema.AllowedLateness}
+		q := query{l: l, h: h, ev: ev, windows: s.bounds[:len(l.windows)], known: s.frauds[:len(l.tallies)], lateness: e.schema.AllowedLateness}
 		q.bound(kind, result)
 		for i := range l.readings {
 			vector[l.readings[i].out] = q.answer(&l.readings[i])
@@ -35,6 +35,7 @@ type query struct {
 	h        *history
 	ev       *Event
 	windows  []bounds
+	known    []verdicts
 	last     place // of the latest entry not after the event
 	hasLast  bool  // and whether there is one
 	lateness int64
@@ -74,9 +75,10 @@ func (q *query) bound(kind int, result *Result) {
 		if h.capped > b.from {
 			result.Degraded = true
 		}
-		if w.frauds {
-			h.frauds(t, b)
-		}
+	}
+	for i, tally := range q.l.tallies {
+		b := &q.windows[tally.window]
+		q.known[i] = h.frauds(t, b.lo, b.hi, q.l.presentColumn(tally.filter))
 	}
 }
 
@@ -93,25 +95,20 @@ func (q *query) gap(kind int, oldest int64) gap {
 // answer computes one definition.
 func (q *query) answer(r *reading) float64 {
 	switch r.operation {
-	case timeSinceLast:
-		if !q.hasLast {
-			return math.NaN()
-		}
-		return seconds(q.ev.Time - q.h.time(q.last))
 	case firstSeenAge:
-		if q.h.first > q.ev.Time {
-			return math.NaN()
-		}
-		return seconds(q.ev.Time - q.h.first)
-	case distanceFromLast:
-		if !q.hasLast {
-			return math.NaN()
-		}
-		return haversine(q.h.raw(&q.l.columns[r.raw], q.last), q.h.raw(&q.l.columns[r.raw2], q.last), q.ev.Numbers[r.lat], q.ev.Numbers[r.lon])
+		return q.firstSeen(r)
+	case timeSinceLast, distanceFromLast, speedFromLast, speedOfRoute, lastValue, changedValue, sameAsLast:
+		return q.previous(r)
 	case fraudCount, fraudShare, lastFraudAge, firstFraudAge:
 		return q.frauds(r)
 	case minValue, maxValue:
 		return q.extreme(r)
+	case distinctValues:
+		return q.distinct(r)
+	case shareOfValue:
+		return q.share(r)
+	case velocity:
+		return q.velocity(r)
 	}
 	return q.total(r)
 }
@@ -120,40 +117,56 @@ func (q *query) answer(r *reading) float64 {
 func seconds(us int64) float64 { return float64(us) / 1e6 }
 
 func (q *query) frauds(r *reading) float64 {
-	b := &q.windows[r.window]
+	known := &q.known[r.tally]
 	switch {
 	case r.operation == fraudCount:
-		return float64(b.frauds)
+		return float64(known.frauds)
 	case r.operation == fraudShare:
-		if b.events == 0 {
+		events := q.members(r)
+		if events == 0 {
 			return 0
 		}
-		return float64(b.frauds) / float64(b.events)
-	case b.frauds == 0:
+		return float64(known.frauds) / float64(events)
+	case known.frauds == 0:
 		return math.NaN()
 	case r.operation == lastFraudAge:
-		return seconds(q.ev.Time - b.latestFraud)
+		return seconds(q.ev.Time - known.last)
 	}
-	return seconds(q.ev.Time - b.firstFraud)
+	return seconds(q.ev.Time - known.first)
+}
+
+// counting is how many entries of a window count in a presentColumn, which -1 stands for all.
+func (q *query) counting(present int, b *bounds) int64 {
+	if present < 0 {
+		return int64(b.events)
+	}
+	return q.h.sum(&q.l.columns[present], b.lo, b.hi)
+}
+
+// counts says whether the event itself counts in a presentColumn.
+func (q *query) counts(present int) bool { return present < 0 || q.l.columns[present].adds(q.ev) > 0 }
+
+// members is how many events of a reading's window pass its filter, the event itself included if it is to be.
+func (q *query) members(r *reading) int64 {
+	n := q.counting(r.filter, &q.windows[r.window])
+	if r.current && q.counts(r.filter) {
+		n++
+	}
+	return n
 }
 
 // total answers from sums: counts, sums, means, deviations.
 func (q *query) total(r *reading) float64 {
 	b := &q.windows[r.window]
-	n := int64(b.events)
-	counts := r.current
-	if r.present >= 0 {
-		c := &q.l.columns[r.present]
-		n = q.h.sum(c, b.lo, b.hi)
-		counts = counts && c.adds(q.ev) > 0
-	}
+	n := q.counting(r.present, b)
+	counts := r.current && q.counts(r.present)
 	if counts {
 		n++
 	}
 	if r.operation == countEvents || r.operation == countValues {
 		return float64(n)
 	}
-	c := &q.l.columns[r.sum]
+	c := &q.l.columns[r.column]
 	var own int64
 	if counts {
 		own = c.adds(q.ev)
@@ -171,12 +184,39 @@ func (q *query) total(r *reading) float64 {
 	return deviation(n, sum, squares, r.power)
 }
 
+// velocity is the rate of a window over that of a longer one.
+func (q *query) velocity(r *reading) float64 {
+	short, long := q.volume(r, r.window), q.volume(r, r.long)
+	if long == 0 {
+		return math.NaN()
+	}
+	return float64(float64(short)/float64(long)) * r.rate
+}
+
+// volume is the count or the sum that a velocity compares.
+func (q *query) volume(r *reading, window int) int64 {
+	b := &q.windows[window]
+	if r.column >= 0 {
+		c := &q.l.columns[r.column]
+		sum := q.h.sum(c, b.lo, b.hi)
+		if r.current {
+			sum += c.adds(q.ev)
+		}
+		return sum
+	}
+	n := q.counting(r.filter, b)
+	if r.current && q.counts(r.filter) {
+		n++
+	}
+	return n
+}
+
 // extreme finds the smallest or largest value of a window; absent ones do not count.
 func (q *query) extreme(r *reading) float64 {
 	b, smallest := &q.windows[r.window], r.operation == minValue
-	x := q.h.extreme(q.l, r.extreme, b.lo, b.hi, smallest)
+	x := q.h.extreme(q.l, r.column, b.lo, b.hi, smallest)
 	if r.current {
-		if own := q.l.columns[r.extreme].number(q.ev); beats(own, x, smallest) {
+		if own := q.l.columns[r.column].number(q.ev); beats(own, x, smallest) {
 			x = own
 		}
 	}
