@@ -48,7 +48,7 @@ type Definition struct {
 const (
 	defaultSpan          = 28 // days
 	defaultTest          = 7  // days
-	defaultValidation    = 7  // days
+	defaultValidation    = 28 // days
 	defaultRounds        = 1000
 	defaultEarlyStopping = 50
 )

@@ -57,7 +57,7 @@ type EventType struct {
 // Settings of training; zero values leave the choice to this package.
 type Settings struct {
 	Span          time.Duration     `json:"span"`           // length of the training span, default 28 days
-	Validation    time.Duration     `json:"validation"`     // its last part that early stopping watches, default 7 days, at most a quarter
+	Validation    time.Duration     `json:"validation"`     // its last part with known labels that early stopping watches, default 28 days, at most a quarter
 	Rounds        int               `json:"rounds"`         // most boosting rounds, default 1000, without validation rows 200
 	EarlyStopping int               `json:"early_stopping"` // rounds without improvement, default 50
 	Seed          int               `json:"seed"`

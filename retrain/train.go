@@ -59,7 +59,7 @@ const minValidationFrauds = 30
 // does not count below the rounds that are right without validation: where average precision is level, the rest of the
 // ranking still improves.
 func (p *Plan) findRounds(ctx context.Context, rows *Rows, w lightgbm.Worker, params map[string]string, out *Trained, progress func(Progress)) error {
-	cut := p.Train.To - p.Validation
+	cut := min(p.Train.To, p.LabelsBy-p.Schema.LabelDelay+1) - p.Validation // counted from the last event whose label can be in
 	var fit, valid []int
 	frauds := 0
 	for _, i := range rows.Train {

@@ -25,7 +25,7 @@ type benchServeCommand struct {
 	Rounds   int           `default:"5" help:"Turns of each side."`
 	Seconds  float64       `default:"3" help:"Length of a turn."`
 	Soak     time.Duration `placeholder:"DURATION" help:"Instead of turns, score for this long while event time runs fast, show memory, and say no when it still grows after every window was full."`
-	Warp     float64       `default:"20000" help:"With --soak, how many times faster than the clock event time runs."`
+	Warp     float64       `default:"150000" help:"With --soak, how many times faster than the clock event time runs."`
 }
 
 // benchHistoryDays is what the bench's model is trained on.
