@@ -59,7 +59,7 @@ const minValidationFrauds = 30
 // does not count below the rounds that are right without validation: where average precision is level, the rest of the
 // ranking still improves.
 func (p *Plan) findRounds(ctx context.Context, rows *Rows, w lightgbm.Worker, params map[string]string, out *Trained, progress func(Progress)) error {
-	cut := min(p.Train.To, p.LabelsBy-p.Schema.LabelDelay+1) - p.Validation // counted from the last event whose label can be in
+	cut := p.validationFrom()
 	var fit, valid []int
 	frauds := 0
 	for _, i := range rows.Train {
@@ -85,6 +85,11 @@ func (p *Plan) findRounds(ctx context.Context, rows *Rows, w lightgbm.Worker, pa
 	}
 	out.Rounds, out.Validation = max(result.Best, min(p.RoundsAlone, p.Rounds)), len(valid)
 	return nil
+}
+
+// validationFrom is where the validation part begins: counted back from the last event whose label can be in.
+func (p *Plan) validationFrom() int64 {
+	return min(p.Train.To, p.LabelsBy-p.Schema.LabelDelay+1) - p.Validation
 }
 
 // matrix gathers rows for LightGBM, labelled by what training may know.
