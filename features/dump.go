@@ -21,9 +21,11 @@ func (e *Engine) Dump(w io.Writer) error {
 		entities := map[string]*history{}
 		keys := []string{}
 		for i := range e.shards {
+			add := func(key string, h *history) { entities[key], keys = h, append(keys, key) }
 			for key, h := range e.shards[i].entities[kind] {
-				entities[key], keys = h, append(keys, key)
+				add(key, h)
 			}
+			e.shards[i].resting[kind].each(&e.layouts[kind], add)
 		}
 		slices.Sort(keys)
 		for _, key := range keys {

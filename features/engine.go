@@ -2,7 +2,7 @@ package features
 
 import (
 	"fmt"
-	"hash/maphash"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -10,17 +10,19 @@ import (
 
 // EngineOptions tune an Engine; none of them changes a value.
 type EngineOptions struct {
-	Shards int // locks over the entities; 0 = 256
+	Shards int    // locks over the entities; 0 = 256
+	Seed   uint64 // of the hash that gives entities their shard; 0 = a random one
 
 	chunkRows, groupChunks int // tests make chunks small
 }
 
 // Placement is what the log says of an event that was just appended.
 type Placement struct {
-	Sequence uint64
-	Outcome  Outcome
-	Labels   []Label // labels that waited for this event, in sequence order
-	Since    int64   // event time of the first event in the log (Clock.Since): windows reaching before it are incomplete; 0 = none does
+	Sequence  uint64
+	Outcome   Outcome
+	Labels    []Label // labels that waited for this event, in sequence order
+	Watermark int64   // the event clock after the event (Clock.Watermark): what only events later than allowed could see is gone; 0 = unknown
+	Since     int64   // event time of the first event in the log (Clock.Since): windows reaching before it are incomplete; 0 = none does
 }
 
 // Commit fixes the event's place in the log. It is called exactly once, with the shards of all the event's entities locked, and must do no I/O.
@@ -47,7 +49,7 @@ type Engine struct {
 	blanks  []history
 	derived []derived // what needs no history, in an order in which expressions follow their inputs
 	reach   int64     // longest window with its delay, of all definitions
-	seed    maphash.Seed
+	seed    uint64
 	shards  []shard
 }
 
@@ -55,6 +57,7 @@ type Engine struct {
 type shard struct {
 	mu       sync.Mutex
 	entities []map[string]*history // by entity kind
+	resting  []resting             // by entity kind
 	scratch  scratch               // of whoever holds this shard as the first of its shards
 	_        [64]byte              // keeps locks of neighbours on lines of their own
 }
@@ -83,10 +86,13 @@ func NewEngine(schema *Schema, defs []Definition, opts EngineOptions) (*Engine, 
 	if opts.Shards <= 0 {
 		opts.Shards = 256
 	}
-	e := &Engine{schema: schema, defs: slices.Clone(defs), layouts: make([]layout, len(schema.Entities)), seed: maphash.MakeSeed(),
+	if opts.Seed == 0 {
+		opts.Seed = rand.Uint64()
+	}
+	e := &Engine{schema: schema, defs: slices.Clone(defs), layouts: make([]layout, len(schema.Entities)), seed: opts.Seed,
 		shards: make([]shard, opts.Shards), texts: newInterner()}
 	for i := range e.layouts {
-		e.layouts[i].interner, e.layouts[i].seed = e.texts, maphash.String(e.seed, "values")
+		e.layouts[i].interner, e.layouts[i].seed = e.texts, hashKey(e.seed, "values")
 	}
 	if err := e.compile(); err != nil {
 		return nil, err
@@ -105,6 +111,7 @@ func NewEngine(schema *Schema, defs []Definition, opts EngineOptions) (*Engine, 
 		for k := range s.entities {
 			s.entities[k] = map[string]*history{}
 		}
+		s.resting = make([]resting, len(schema.Entities))
 		s.scratch = scratch{ordinals: make([]uint64, len(schema.Entities)), histories: make([]*history, len(schema.Entities)),
 			bounds: make([]bounds, windows), frauds: make([]verdicts, tallies)}
 	}
@@ -156,7 +163,7 @@ func (e *Engine) Observe(ev *Event, vector []float64, commit Commit) (Result, er
 			continue
 		}
 		s.ordinals[i] = 1
-		if h := e.shards[at[i]].entities[i][key]; h != nil {
+		if h := e.entity(at[i], i, key); h != nil {
 			s.histories[i], s.ordinals[i] = h, h.arrivals+1
 		}
 	}
@@ -199,11 +206,28 @@ func (e *Engine) locate(ev *Event, at []int) []int {
 	for i, key := range ev.Entities {
 		shard := 0
 		if key != "" {
-			shard = int((maphash.String(e.seed, key) + uint64(i)) % uint64(len(e.shards)))
+			shard = shardOf(e.seed, len(e.shards), i, key)
 		}
 		at = append(at, shard)
 	}
 	return at
+}
+
+// shardOf is the shard of an entity among so many.
+func shardOf(seed uint64, shards, kind int, key string) int {
+	return int((uint64(uint32(hashKey(seed, key))) + uint64(kind)) % uint64(shards))
+}
+
+// entity finds what is kept of an entity, and wakes it if it rests.
+func (e *Engine) entity(shard, kind int, key string) *history {
+	s := &e.shards[shard]
+	h := s.entities[kind][key]
+	if h == nil && len(s.resting[kind].records) > 0 {
+		if h = s.resting[kind].take(key, hashKey(e.seed, key), &e.layouts[kind]); h != nil {
+			s.entities[kind][strings.Clone(key)] = h
+		}
+	}
+	return h
 }
 
 // lock takes the shards in address order, each once, and returns them; there is always one.

@@ -16,7 +16,8 @@ func (e *Engine) read(ev *Event, s *scratch, vector []float64, result *Result) {
 		if h == nil || l.stride > 0 && h.size() == 0 {
 			h = &e.blanks[kind]
 		}
-		q := query{l: l, h: h, ev: ev, windows: s.bounds[:len(l.windows)], known: s.frauds[:len(l.tallies)], lateness: e.schema.AllowedLateness}
+		q := query{l: l, h: h, ev: ev, windows: s.bounds[:len(l.windows)], known: s.frauds[:len(l.tallies)], lateness: e.schema.AllowedLateness,
+			watermark: result.Watermark}
 		q.bound(kind, result)
 		for i := range l.readings {
 			vector[l.readings[i].out] = q.answer(&l.readings[i])
@@ -31,18 +32,19 @@ func (e *Engine) read(ev *Event, s *scratch, vector []float64, result *Result) {
 
 // query is one entity's history asked at one event.
 type query struct {
-	l        *layout
-	h        *history
-	ev       *Event
-	windows  []bounds
-	known    []verdicts
-	last     place // of the latest entry not after the event
-	hasLast  bool  // and whether there is one
-	lateness int64
+	l         *layout
+	h         *history
+	ev        *Event
+	windows   []bounds
+	known     []verdicts
+	last      place // of the latest entry not after the event
+	hasLast   bool  // and whether there is one
+	lateness  int64
+	watermark int64
 }
 
-// bound finds the entries of every window. What is older than a window of an event just within allowed lateness of the entity's newest is gone: no
-// window sees it, whether its rows are dropped yet or not.
+// bound finds the entries of every window. What is older than a window of an event just within allowed lateness of the watermark, or of the entity's
+// newest, is gone: no window sees it, whether its rows are dropped yet or not.
 func (q *query) bound(kind int, result *Result) {
 	if q.l.stride == 0 {
 		return
@@ -50,7 +52,7 @@ func (q *query) bound(kind int, result *Result) {
 	t, h := q.ev.Time, q.h
 	oldest := int64(never)
 	if h.newest != never {
-		oldest = h.newest - q.lateness
+		oldest = max(h.newest, q.watermark) - q.lateness
 	}
 	if t < oldest {
 		result.Complete = false
