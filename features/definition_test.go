@@ -117,17 +117,9 @@ func TestDefinitionHashes(t *testing.T) {
 }
 
 func TestCanonicalRoundTrip(t *testing.T) {
-	names, specs := everySpec()
-	definitions, err := features.Expand(shop(), names, specs)
-	require.NoError(t, err)
-	read := make([]features.Definition, len(definitions))
-	for i, d := range definitions {
-		read[i], err = features.ParseCanonical(d.Name, d.Canonical())
-		require.NoError(t, err)
-		require.Equal(t, d, read[i])
+	for _, list := range []func() ([]string, map[string]features.Spec){everySpec, laterSpec} {
+		canonicalRoundTrip(t, list)
 	}
-	_, err = features.NewEngine(shop(), read, features.EngineOptions{})
-	require.NoError(t, err)
 	rapid.Check(t, func(t *rapid.T) {
 		names, specs, _ := randomSpecs(t)
 		definitions, err := features.Expand(shop(), names, specs)
@@ -138,6 +130,20 @@ func TestCanonicalRoundTrip(t *testing.T) {
 			require.Equal(t, d, read)
 		}
 	})
+}
+
+func canonicalRoundTrip(t *testing.T, list func() ([]string, map[string]features.Spec)) {
+	names, specs := list()
+	definitions, err := features.Expand(shop(), names, specs)
+	require.NoError(t, err)
+	read := make([]features.Definition, len(definitions))
+	for i, d := range definitions {
+		read[i], err = features.ParseCanonical(d.Name, d.Canonical())
+		require.NoError(t, err)
+		require.Equal(t, d, read[i])
+	}
+	_, err = features.NewEngine(shop(), read, features.EngineOptions{})
+	require.NoError(t, err)
 }
 
 func TestHashIsTheMeaning(t *testing.T) {
@@ -169,21 +175,43 @@ func TestParseCanonicalRefuses(t *testing.T) {
 		`{"kind":"flag","of":"x"} `:  "not in canonical form",
 		`{"kind":"flag","by":"x"}`:   "keys that mean nothing",
 		`{"kind":"hour"}`:            "zone",
-		`{"kind":"hour","zone":"UTC","between":[1]}`:                                    "between",
-		`{"kind":"hour","zone":"UTC","between":[1,24]}`:                                 "between",
-		`{"kind":"count","of":"events","by":"c"}`:                                       "windows",
-		`{"kind":"count","of":"events","by":"c","window":-1}`:                           "windows",
-		`{"kind":"count","of":"events","by":"c","window":1,"delay":1,"current":true}`:   "include_current",
-		`{"kind":"sum","of":"events","by":"c","window":1}`:                              "events have no value",
-		`{"kind":"sum","of":"amount","by":"c","window":1,"currency":"EUR","digits":99}`: "digits",
-		`{"kind":"count","of":"events","window":1}`:                                     "by",
-		`{"kind":"distance","from":["a"],"to":["b","c"]}`:                               "place",
-		`{"kind":"category","of":"x"}`:                                                  "codes",
-		`{"kind":"expr","expr":"a +","fields":["a"]}`:                                   "expr",
-		`{"kind":"expr","expr":"a + b","fields":["a"]}`:                                 "declares",
-		`{"kind":"expr","expr":"a  + a","fields":["a"]}`:                                "normal form",
-		`{"kind":"expr","currency":"EUR","expr":"a + a","fields":["a"]}`:                "currency",
-		`{"kind":"expr","expr":"a + a","fields":["a"],"inputs":{"a":"00"}}`:             "declares",
+		`{"kind":"hour","zone":"UTC","between":[1]}`:                                                           "between",
+		`{"kind":"hour","zone":"UTC","between":[1,24]}`:                                                        "between",
+		`{"kind":"count","of":"events","by":"c"}`:                                                              "windows",
+		`{"kind":"count","of":"events","by":"c","window":-1}`:                                                  "windows",
+		`{"kind":"count","of":"events","by":"c","window":1,"delay":1,"current":true}`:                          "include_current",
+		`{"kind":"sum","of":"events","by":"c","window":1}`:                                                     "events have no value",
+		`{"kind":"sum","of":"amount","by":"c","window":1,"currency":"EUR","digits":99}`:                        "digits",
+		`{"kind":"count","of":"events","window":1}`:                                                            "by",
+		`{"kind":"distance","from":["a"],"to":["b","c"]}`:                                                      "place",
+		`{"kind":"category","of":"x"}`:                                                                         "codes",
+		`{"kind":"speed","by":"c","from":["a","b"]}`:                                                           "place",
+		`{"kind":"speed_from_last","by":"c","from":["a","b"],"to":["a","b"]}`:                                  "keys that mean nothing",
+		`{"kind":"last","of":"x","by":"c"}`:                                                                    "not a sort of field",
+		`{"kind":"last","of":"x","by":"c","as":"entity"}`:                                                      "no number",
+		`{"kind":"last","of":"x","by":"c","as":"category"}`:                                                    "no codes",
+		`{"kind":"last","of":"x","by":"c","values":["a"],"as":"number"}`:                                       "keys that mean nothing",
+		`{"kind":"last","of":"x","by":"c","window":-1,"as":"number"}`:                                          "windows",
+		`{"kind":"changed","of":"amount","by":"c","as":"number"}`:                                              "names no field",
+		`{"kind":"changed","of":"c","by":"c","as":"entity"}`:                                                   "never differs",
+		`{"kind":"distinct","by":"c","window":1,"as":"number"}`:                                                "names nothing",
+		`{"kind":"velocity","of":"x","by":"c","window":5,"over":5}`:                                            "longer than the windows",
+		`{"kind":"velocity","of":"x","by":"c","window":5,"as":"number","over":6}`:                              "keys that mean nothing",
+		`{"kind":"count","of":"events","by":"c","window":1,"where":{}}`:                                        "not in canonical form",
+		`{"kind":"time_since_last","by":"c","where":{"text":"a","fields":{"a":"flag"}}}`:                       "among the events of a window",
+		`{"kind":"time_since_last","by":"c","window":1,"where":{"text":"a","fields":{"b":"flag"}}}`:            "declares",
+		`{"kind":"time_since_last","by":"c","window":1,"where":{"text":"a","fields":{"a":"number"}}}`:          "gives a value",
+		`{"kind":"time_since_last","by":"c","window":1,"where":{"text":"a","fields":{"a":"nothing"}}}`:         "is said to be",
+		`{"kind":"time_since_last","by":"c","window":1,"where":{"text":"a  ","fields":{"a":"flag"}}}`:          "normal form",
+		`{"kind":"time_since_last","by":"c","window":1,"where":{"text":"a","fields":{"a":"flag"},"digits":2}}`: "currency",
+		`{"kind":"time_since_last","by":"c","window":1,"where":{"text":"a > 1","fields":{"a":"amount"}}}`:      "is said to be",
+		`{"kind":"time_since_last","by":"c","window":1,"where":{"text":"a.b","fields":{"a":"category"}}}`:      "where",
+		`{"kind":"flag","of":"x","where":{"text":"a","fields":{"a":"flag"}}}`:                                  "keys that mean nothing",
+		`{"kind":"expr","expr":"a +","fields":["a"]}`:                                                          "expr",
+		`{"kind":"expr","expr":"a + b","fields":["a"]}`:                                                        "declares",
+		`{"kind":"expr","expr":"a  + a","fields":["a"]}`:                                                       "normal form",
+		`{"kind":"expr","currency":"EUR","expr":"a + a","fields":["a"]}`:                                       "currency",
+		`{"kind":"expr","expr":"a + a","fields":["a"],"inputs":{"a":"00"}}`:                                    "declares",
 	} {
 		_, err := features.ParseCanonical("x", text)
 		require.ErrorContains(t, err, problem, text)

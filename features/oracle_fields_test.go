@@ -128,7 +128,10 @@ func (o *oracle) velocity(d defined, short, long []placed) float64 {
 func (o *oracle) distinct(d defined, inside []placed) float64 {
 	values := map[any]bool{}
 	for _, p := range inside {
-		if v := o.field(&p.event, d.spec.Distinct); v != nil {
+		switch v := o.field(&p.event, d.spec.Distinct); {
+		case d.spec.Distinct == "amount":
+			values[float64(p.event.Amount)] = true // minor units are what is hashed
+		case v != nil:
 			values[v] = true
 		}
 	}

@@ -15,6 +15,13 @@ type oracle struct {
 	added  []placed // not the dropped ones
 	labels map[uint64][]features.Label
 	since  int64
+	asked  map[int]held // what was looked up for the event at hand, by entity kind
+}
+
+// held is what is kept of an entity.
+type held struct {
+	entries        []placed
+	capped, newest int64
 }
 
 type placed struct {
@@ -39,6 +46,10 @@ type answer struct {
 
 // kept are the entries of an entity that the cap leaves, in the order (time, sequence), the largest time that it does not, the newest time of all.
 func (o *oracle) kept(kind int, key string) (entries []placed, capped, newest int64) {
+	if h, known := o.asked[kind]; known {
+		return h.entries, h.capped, h.newest
+	}
+	defer func() { o.asked[kind] = held{entries, capped, newest} }()
 	capped, newest = math.MinInt64, math.MinInt64
 	for _, p := range o.added {
 		if p.event.Entities[kind] == key {
@@ -75,6 +86,7 @@ func (o *oracle) fraud(sequence uint64, t int64) bool {
 
 func (o *oracle) observe(ev *features.Event, defs []defined) answer {
 	a := answer{complete: true}
+	o.asked = map[int]held{}
 	for _, d := range defs {
 		if d.window > 0 && ev.Time-max(d.window, d.over)-d.delay < o.since {
 			a.complete = false

@@ -17,7 +17,11 @@ import (
 var errDuplicate = errors.New("duplicate")
 
 // TestEngineEqualsOracle: random features, events, labels, delays and orders of arrival.
-func TestEngineEqualsOracle(t *testing.T) { engineEqualsOracle(t, nil) }
+func TestEngineEqualsOracle(t *testing.T) {
+	for i := range 10 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) { engineEqualsOracle(t, nil) })
+	}
+}
 
 // engineEqualsOracle holds two engines, one with all features and many shards, one with the first feature alone and one shard, to the oracle. restart,
 // if there is one, is given an engine now and then and returns what takes its place.
@@ -90,6 +94,8 @@ func engineEqualsOracle(t *testing.T, restart func(t *rapid.T, e *features.Engin
 			}
 			past = append(past, placed{ev, p.Sequence})
 		}
+		counted, found := engine.HeldTexts()
+		require.Equal(t, found, counted, "texts are kept as long as entries hold them")
 	})
 }
 
