@@ -39,6 +39,7 @@ func table() []row {
 		{"internal/eventlog", logRecords},
 		{"internal/scoring", "features model registry internal/policy internal/eventlog " + logRecords},
 		{"internal/ingest", "features internal/project internal/eventlog internal/warehouse " + logRecords},
+		{"internal/offline", "features internal/project internal/ingest"},
 		{"internal/rollout", "registry retrain/evaluate internal/notify"},
 		{"internal/warehouse", nothing},
 		{"internal/warehouse/*", "internal/warehouse"},
@@ -49,7 +50,7 @@ func table() []row {
 		{"internal/server", wire + " features model registry retrain internal/project internal/policy internal/eventlog " +
 			"internal/scoring internal/ingest internal/rollout internal/dashboard"},
 		{"internal/app", anything},
-		{"internal/cli", wire + " internal/app internal/project internal/simulate examples"},
+		{"internal/cli", wire + " internal/app internal/offline internal/project internal/simulate examples"},
 		{"internal/archtest", nothing},
 		{"examples", nothing},
 	}
