@@ -37,6 +37,7 @@ type commands struct {
 	Score     scoreCommand     `cmd:"" help:"Judge events, a JSON object a line, from standard input."`
 	Labels    labelsCommand    `cmd:"" help:"What events turned out to be."`
 	Decisions decisionsCommand `cmd:"" help:"What was decided, and the proof of it."`
+	Features  featuresCommand  `cmd:"" help:"What features mean, and the proof of them."`
 	Log       logCommand       `cmd:"" help:"The event log's files."`
 	Bench     benchCommand     `cmd:"" help:"Measure, side by side with a peer."`
 	Demo      demoCommand      `cmd:"" help:"Watch the whole loop on a simulated world."`

@@ -20,6 +20,7 @@ type Config struct {
 	MaxSkew           time.Duration // an event further ahead of the receiver's clock is refused
 	PIIKeyFile        string        // key that hashes fields flagged pii; "" when none is used
 	Training          Training      // bounds of a retrain beside a serving process
+	Audit             Audit         // the server's background check of decisions against the log
 }
 
 // Listen holds the server's addresses, all of them loopback.
@@ -48,6 +49,13 @@ type Training struct {
 	Threads int   // 0 = all cores
 	Memory  int64 // bytes; 0 = no bound
 	Nice    int   // 0 to 19
+}
+
+// Audit says how often decisions are computed again from the log, how many of them, and at what cost.
+type Audit struct {
+	Every time.Duration // 0: never
+	OneIn int           // one decision in so many
+	Share float64       // of one core
 }
 
 type rawConfig struct {
@@ -79,6 +87,11 @@ type rawConfig struct {
 		Memory  size `yaml:"memory"`
 		Nice    *int `yaml:"nice"`
 	} `yaml:"training"`
+	Audit struct {
+		Every *duration `yaml:"every"`
+		OneIn *int      `yaml:"one_in"`
+		Share *float64  `yaml:"share"`
+	} `yaml:"audit"`
 }
 
 // Defaults of haechi.yaml.
@@ -90,6 +103,9 @@ const (
 	defaultMinFree  = 256 << 20
 	defaultMaxSkew  = 5 * time.Minute
 	defaultNice     = 10
+	defaultAudit    = 6 * time.Hour
+	defaultOneIn    = 100
+	defaultShare    = 0.05
 	minSegmentBytes = 1 << 20
 	maxSegmentBytes = 2 << 30
 )
@@ -107,6 +123,7 @@ func readConfig(dir string, d *document) Config {
 		MaxSkew:           defaultMaxSkew,
 		RefuseCardNumbers: raw.RefuseCardNumbers,
 		Training:          Training{raw.Training.Threads, int64(raw.Training.Memory), defaultNice},
+		Audit:             Audit{defaultAudit, defaultOneIn, defaultShare},
 	}
 	if raw.Log.MinFreeBytes != nil {
 		c.Log.MinFreeBytes = int64(*raw.Log.MinFreeBytes)
@@ -116,6 +133,15 @@ func readConfig(dir string, d *document) Config {
 	}
 	if raw.Training.Nice != nil {
 		c.Training.Nice = *raw.Training.Nice
+	}
+	if raw.Audit.Every != nil {
+		c.Audit.Every = micros(*raw.Audit.Every)
+	}
+	if raw.Audit.OneIn != nil {
+		c.Audit.OneIn = *raw.Audit.OneIn
+	}
+	if raw.Audit.Share != nil {
+		c.Audit.Share = *raw.Audit.Share
 	}
 	if raw.PIIKeyFile != "" {
 		c.PIIKeyFile = under(dir, raw.PIIKeyFile)
@@ -140,6 +166,12 @@ func (c *Config) check(d *document) {
 	}
 	if n := c.Warehouse.MemoryLimit; n != 0 && n < 64<<20 {
 		d.report("warehouse.memory_limit", "the warehouse cannot work below 64MiB; give it more or leave it out")
+	}
+	if c.Audit.OneIn < 1 {
+		d.report("audit.one_in", "must be at least 1, which is every decision; audit.every: 0s switches the audit off")
+	}
+	if c.Audit.Share <= 0 || c.Audit.Share > 1 {
+		d.report("audit.share", "is a part of one core: write more than 0 and at most 1")
 	}
 	if c.MaxSkew > 24*time.Hour {
 		d.report("max_skew", "a clock that is off by more than a day is broken; write at most 1d")

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,6 +61,7 @@ registry: [sqlite]
 max_skew: 5 minutes
 pii_key_file: data/pii.key
 training: {nice: 40}
+audit: {one_in: 0, share: 2.5}
 `,
 		"event_types/payment.yaml": `event_type: payment
 currency: EURO
@@ -122,7 +124,7 @@ reasons:
 		"haechi.yaml:5:3: listen.gprc ~ unknown key; did you mean grpc?",
 		"haechi.yaml:7:1: data ~ declared a second time (first on line 6)",
 		`haechi.yaml:8:23: log.min_free_bytes ~ "lots" is not a size`,
-		"haechi.yaml:8:44: log.segment_bytes ~ between 1MiB and 8GiB",
+		"haechi.yaml:8:44: log.segment_bytes ~ between 1MiB and 2GiB",
 		"haechi.yaml:8:63: log.flush_interval ~ at most 1s",
 		`haechi.yaml:9:21: warehouse.driver ~ "postgres" is not a driver of this build; write duckdb`,
 		"haechi.yaml:9:40: warehouse.threads ~ a whole number is expected here, not text",
@@ -131,6 +133,8 @@ reasons:
 		`haechi.yaml:11:11: max_skew ~ "5 minutes" is not a length of time`,
 		"haechi.yaml:12:15: pii_key_file ~ must lie outside the data folder",
 		"haechi.yaml:13:18: training.nice ~ between 0 and 19",
+		"haechi.yaml:14:17: audit.one_in ~ at least 1",
+		"haechi.yaml:14:27: audit.share ~ more than 0 and at most 1",
 	)
 }
 
@@ -226,11 +230,12 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, project.Config{
 		Listen:    project.Listen{GRPC: "127.0.0.1:7461", HTTP: "127.0.0.1:7462", Admin: "127.0.0.1:7463"},
 		Data:      filepath.Join(dir, "data"),
-		Log:       project.LogConfig{MinFreeBytes: 256 << 20},
+		Log:       project.LogConfig{MinFreeBytes: 256 << 20, Compress: true},
 		Warehouse: project.Warehouse{Driver: "duckdb"},
 		Registry:  project.Registry{Driver: "sqlite"},
 		MaxSkew:   5 * 60e9,
 		Training:  project.Training{Nice: 10},
+		Audit:     project.Audit{Every: 6 * time.Hour, OneIn: 100, Share: .05},
 	}, p.Config)
 	key, err := p.PIIKey()
 	require.NoError(t, err)

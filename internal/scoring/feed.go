@@ -45,6 +45,8 @@ type feed struct {
 	clock   features.Clock
 	waiting map[string][]features.Label // labels whose event has not come yet
 	vector  []float64
+	// tracked are the entity keys, by kind, whose histories are kept; nil: all. Events that name none of them are passed over.
+	tracked []map[string]bool
 }
 
 func newFeed(l *lane, e *features.Engine) *feed {
@@ -61,6 +63,11 @@ func (f *feed) event(sequence uint64, rec *logv1.Event, lay *layout, read bool) 
 	}
 	f.clock.Advance(rec.Time)
 	want := lay.ordinals(rec)
+	if f.tracked != nil {
+		if ev.Entities, want = f.keep(ev.Entities, want); ev.Entities == nil {
+			return ev, features.Result{}, nil
+		}
+	}
 	var vector []float64
 	if read {
 		vector = f.vector
@@ -74,6 +81,22 @@ func (f *feed) event(sequence uint64, rec *logv1.Event, lay *layout, read bool) 
 	return ev, result, err
 }
 
+// keep leaves of an event the entities that are tracked; nil when there is none.
+func (f *feed) keep(keys []string, ordinals []uint64) ([]string, []uint64) {
+	var kept []string
+	var at []uint64
+	for kind, key := range keys {
+		if key == "" || !f.tracked[kind][key] {
+			continue
+		}
+		if kept == nil {
+			kept, at = make([]string, len(keys)), make([]uint64, len(keys))
+		}
+		kept[kind], at[kind] = key, ordinals[kind]
+	}
+	return kept, at
+}
+
 // label attaches a logged label, or keeps it for its event.
 func (f *feed) label(sequence uint64, rec *logv1.Label, lay *layout) error {
 	label := labelOf(sequence, rec)
@@ -84,6 +107,11 @@ func (f *feed) label(sequence uint64, rec *logv1.Label, lay *layout) error {
 	ev := features.Event{ID: rec.EventId, Time: rec.EventTime, Entities: rec.Entities}
 	if !lay.same {
 		ev.Entities = pick(lay.entities, rec.Entities, "")
+	}
+	if f.tracked != nil {
+		if ev.Entities, _ = f.keep(ev.Entities, make([]uint64, len(ev.Entities))); ev.Entities == nil {
+			return nil
+		}
 	}
 	return f.engine.Label(&ev, rec.EventSequence, func() (features.Label, error) { return label, nil })
 }

@@ -181,7 +181,7 @@ func value(t *testing.T, d *Decision, name string) float64 {
 // replays wants every decision to replay to the bit, together and this one alone.
 func (b *bench) replays(decisions uint64, ids ...string) {
 	b.t.Helper()
-	totals, err := b.ReplayAll(b.t.Context(), "", func(r *Replayed) { b.t.Errorf("%s: %v", r.Logged.EventID, r.Differences) }, nil)
+	totals, err := b.ReplayAll(b.t.Context(), ReplayOptions{Visit: func(r *Replayed) { b.t.Errorf("%s: %v", r.Logged.EventID, r.Differences) }})
 	require.NoError(b.t, err)
 	require.Equal(b.t, decisions, totals.Decisions)
 	for _, id := range ids {

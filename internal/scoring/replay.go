@@ -64,12 +64,24 @@ func (s *Scorer) Replay(ctx context.Context, eventType, eventID string) (*Replay
 	return out, nil
 }
 
-// ReplayAll computes every decision of an event type again, or of all types with an empty name. visit is given each one
-// that differs; progress may be nil.
-func (s *Scorer) ReplayAll(ctx context.Context, eventType string, visit func(*Replayed), progress func(ReplayTotals)) (ReplayTotals, error) {
+// ReplayOptions choose which decisions ReplayAll computes again, and how.
+type ReplayOptions struct {
+	EventType string // empty: every event type
+	From, To  int64  // event times, half-open, microseconds since the Unix epoch; To 0: no end
+	OneIn     uint64 // one decision in so many, chosen by its id, and the histories of its entities alone; 0 and 1: all
+	// Share is the part of one core that may be used, above 0 and up to 1; 0: as much as there is.
+	Share float64
+	// Visit is given each decision that differs.
+	Visit func(*Replayed)
+	// Progress may be nil.
+	Progress func(ReplayTotals)
+}
+
+// ReplayAll computes decisions again from the log alone and compares every bit.
+func (s *Scorer) ReplayAll(ctx context.Context, o ReplayOptions) (ReplayTotals, error) {
 	names := s.EventTypes()
-	if eventType != "" {
-		names = []string{eventType}
+	if o.EventType != "" {
+		names = []string{o.EventType}
 	}
 	var sum ReplayTotals
 	for _, name := range names {
@@ -77,51 +89,30 @@ func (s *Scorer) ReplayAll(ctx context.Context, eventType string, visit func(*Re
 		if err != nil {
 			return sum, err
 		}
-		used, end, err := s.versionsUsed(ctx, l)
+		pace := pacer{share: o.Share}
+		chosen, err := s.choose(ctx, l, &o, &pace)
 		if err != nil {
 			return sum, err
 		}
-		r, err := s.newReplay(ctx, l, used)
+		r, err := s.newReplay(ctx, l, chosen.versions)
 		if err != nil {
 			return sum, err
 		}
 		r.totals = sum
-		r.end = end
-		r.totals.RecordsTotal = (end - 1) * uint64(len(names))
-		r.progress = progress
+		r.choice, r.end, r.feed.tracked = &o, chosen.end, chosen.entities
+		r.totals.RecordsTotal = (chosen.end - 1) * uint64(len(names))
+		r.progress = o.Progress
 		r.visit = func(x *Replayed) {
 			if len(x.Differences) > 0 {
-				visit(x)
+				o.Visit(x)
 			}
 		}
-		if _, err := s.walk(ctx, 1, r.record); err != nil && !errors.Is(err, errReplayed) {
+		if _, err := s.walk(ctx, 1, pace.between(ctx, r.record)); err != nil && !errors.Is(err, errReplayed) {
 			return r.totals, err
 		}
 		sum = r.totals
 	}
 	return sum, nil
-}
-
-// versionsUsed finds the model versions that decided events of a lane, in records before end.
-func (s *Scorer) versionsUsed(ctx context.Context, l *lane) (versions map[string]bool, end uint64, err error) {
-	used := map[string]bool{}
-	end, err = s.walk(ctx, 1, func(sequence uint64, rec *logv1.Record) error {
-		body := rec.GetDecision()
-		if body == nil {
-			return nil
-		}
-		lay, err := s.layoutOf(body.EventType)
-		if err != nil || lay.lane != l {
-			return err
-		}
-		used[string(body.ModelVersion)] = true
-		return nil
-	})
-	out := map[string]bool{}
-	for digest := range used {
-		out[fmt.Sprintf("%x", digest)] = true
-	}
-	return out, end, err
 }
 
 // replay computes the decisions of one lane again, from its own engine.
@@ -136,6 +127,7 @@ type replay struct {
 	held      map[uint64]*held     // events whose decision has not come yet
 	only      uint64               // event sequence to decide; 0: all
 	end       uint64               // sequence before which to stop: a version may decide from there on that is not at hand; 0: none
+	choice    *ReplayOptions       // nil: all
 	totals    ReplayTotals
 	visit     func(*Replayed)
 	progress  func(ReplayTotals)
@@ -217,7 +209,7 @@ func (r *replay) record(sequence uint64, rec *logv1.Record) error {
 		if err != nil || lay.lane != r.lane {
 			return err
 		}
-		read := body.Event.Origin == logv1.Origin_ORIGIN_SCORED && (r.only == 0 || r.only == sequence)
+		read := body.Event.Origin == logv1.Origin_ORIGIN_SCORED && (r.only == 0 || r.only == sequence) && r.choice.takes(body.Event)
 		_, result, err := r.feed.event(sequence, body.Event, lay, read)
 		if err == nil && read {
 			r.held[sequence] = &held{event: loggedAs(body.Event), stated: lay.stated, result: result, vector: slices.Clone(r.feed.vector)}

@@ -222,7 +222,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			case <-done:
 				return
 			default:
-				_, err := b.ReplayAll(t.Context(), "", func(r *Replayed) { t.Errorf("%s: %v", r.Logged.EventID, r.Differences) }, nil)
+				_, err := b.ReplayAll(t.Context(), ReplayOptions{Visit: func(r *Replayed) { t.Errorf("%s: %v", r.Logged.EventID, r.Differences) }})
 				check(err)
 			}
 		}
@@ -300,4 +300,60 @@ func TestReplayOfInterleavedRecords(t *testing.T) {
 	b.replays(6, "i-0", "i-1", "i-5")
 	b.reopen()
 	b.replays(6, "i-0", "i-1", "i-5")
+}
+
+// TestReplayOfChosenDecisions: of a sample or a span exactly the chosen decisions are computed again, from the histories of
+// their entities alone, and are equal; one that was logged wrong is found.
+func TestReplayOfChosenDecisions(t *testing.T) {
+	b := newBench(t)
+	ids := map[string]int64{}
+	for i := range 400 {
+		ev := pay(number("s", i), number("c", i%23), int64(i-i%5*3))
+		ev.Entities[1] = number("d", i%7)
+		if i%3 == 0 {
+			ev.Entities[1] = ""
+		}
+		b.score(ev)
+		ids[ev.ID] = ev.Time
+		if i%10 == 9 {
+			_, err := b.PutLabel(t.Context(), "payment", number("s", i-5), LabelStatement{Verdict: features.Fraud, Kind: "chargeback", KnownAt: ev.Time})
+			require.NoError(t, err)
+		}
+	}
+	replay := func(o ReplayOptions) (ReplayTotals, []string) {
+		var differ []string
+		o.Visit = func(r *Replayed) { differ = append(differ, r.Logged.EventID) }
+		totals, err := b.ReplayAll(t.Context(), o)
+		require.NoError(t, err)
+		return totals, differ
+	}
+	check := func(o ReplayOptions) {
+		want := uint64(0)
+		for id, at := range ids {
+			if o.takes(&logv1.Event{Id: id, Time: at}) {
+				want++
+			}
+		}
+		totals, differ := replay(o)
+		require.Empty(t, differ)
+		require.Equal(t, want, totals.Decisions)
+		require.Equal(t, want*uint64(len(columns())), totals.Values)
+		require.Positive(t, want)
+	}
+	check(ReplayOptions{})
+	check(ReplayOptions{OneIn: 7})
+	check(ReplayOptions{OneIn: 40, Share: .9})
+	check(ReplayOptions{From: start() + 100*second, To: start() + 150*second})
+	check(ReplayOptions{From: start() + 300*second, OneIn: 3})
+
+	l := b.lane0()
+	wrong := *l.serving.Load()
+	wrong.row = []int{wrong.row[1], wrong.row[0], wrong.row[2], wrong.row[3], wrong.row[4]}
+	good := l.serving.Swap(&wrong)
+	b.score(pay("wrong", "c-1", 500))
+	l.serving.Store(good)
+	_, differ := replay(ReplayOptions{From: start() + 450*second})
+	require.Equal(t, []string{"wrong"}, differ)
+	_, differ = replay(ReplayOptions{To: start() + 450*second})
+	require.Empty(t, differ)
 }

@@ -139,6 +139,15 @@ func (s *Scorer) Schema(eventType string) (*features.Schema, error) {
 	return &l.typ.Schema, nil
 }
 
+// EventType gives an event type in force; its fields are shared, do not change them. An empty name means the only one there is.
+func (s *Scorer) EventType(eventType string) (*EventType, error) {
+	l, err := s.lane(eventType)
+	if err != nil {
+		return nil, err
+	}
+	return &l.typ, nil
+}
+
 func (s *Scorer) lane(eventType string) (*lane, error) {
 	if eventType == "" && len(s.lanes) == 1 {
 		for _, l := range s.lanes {

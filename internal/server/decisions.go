@@ -67,12 +67,16 @@ func (s *decisionsService) ReplayDecisions(in *haechiv1.ReplayDecisionsRequest, 
 		return err
 	}
 	var first *scoring.Replayed
-	totals, err := sc.ReplayAll(stream.Context(), in.EventType, func(r *scoring.Replayed) {
-		if first == nil {
-			first = r
-		}
-	}, func(t scoring.ReplayTotals) {
-		_ = stream.Send(totalsTo(t)) // a reader that left ends the stream's context, which ends the replay
+	totals, err := sc.ReplayAll(stream.Context(), scoring.ReplayOptions{
+		EventType: in.EventType,
+		Visit: func(r *scoring.Replayed) {
+			if first == nil {
+				first = r
+			}
+		},
+		Progress: func(t scoring.ReplayTotals) {
+			_ = stream.Send(totalsTo(t)) // a reader that left ends the stream's context, which ends the replay
+		},
 	})
 	if err != nil {
 		return err

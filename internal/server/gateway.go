@@ -37,7 +37,7 @@ func (s *Server) Handler(ctx context.Context, conn *grpc.ClientConn) (http.Handl
 	}))
 	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
 		haechiv1.RegisterScoringHandler, haechiv1.RegisterLabelsHandler, haechiv1.RegisterDecisionsHandler,
-		haechiv1.RegisterModelsHandler, haechiv1.RegisterRetrainsHandler,
+		haechiv1.RegisterFeaturesHandler, haechiv1.RegisterModelsHandler, haechiv1.RegisterRetrainsHandler,
 	} {
 		if err := register(ctx, gateway, conn); err != nil {
 			return nil, fmt.Errorf("set up REST: %w", err)

@@ -67,6 +67,7 @@ func New(o Options) (*Server, error) {
 	haechiv1.RegisterScoringServer(s.grpc, &scoringService{scorer: o.Scorer, guard: g})
 	haechiv1.RegisterLabelsServer(s.grpc, &labelsService{scorer: o.Scorer, guard: g})
 	haechiv1.RegisterDecisionsServer(s.grpc, &decisionsService{scorer: o.Scorer})
+	haechiv1.RegisterFeaturesServer(s.grpc, &featuresService{scorer: o.Scorer})
 	haechiv1.RegisterModelsServer(s.grpc, &modelsService{registry: o.Registry, applier: o.Applier, importer: o.Models})
 	haechiv1.RegisterRetrainsServer(s.grpc, &retrainsService{runner: o.Retrain, runs: o.Runs})
 	haechiv1.RegisterImportServer(s.grpc, &importService{importer: o.Importer, spool: o.Spool})

@@ -1,0 +1,7 @@
+package cli
+
+type featuresCommand struct {
+	List     featuresListCommand     `cmd:"" help:"List an event type's features in a sentence each."`
+	Describe featuresDescribeCommand `cmd:"" help:"Say in words and as a formula what a feature means."`
+	Verify   featuresVerifyCommand   `cmd:"" help:"Compute logged vectors again from the log alone and compare every bit."`
+}

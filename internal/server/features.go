@@ -1,0 +1,77 @@
+package server
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	"github.com/haechi-fraud/haechi/internal/scoring"
+	haechiv1 "github.com/haechi-fraud/haechi/proto/haechi/v1"
+)
+
+type featuresService struct {
+	haechiv1.UnimplementedFeaturesServer
+	scorer scorer
+}
+
+// ListFeatures implements haechiv1.FeaturesServer.
+func (s *featuresService) ListFeatures(_ context.Context, in *haechiv1.ListFeaturesRequest) (*haechiv1.ListFeaturesResponse, error) {
+	sc, err := s.scorer()
+	if err != nil {
+		return nil, err
+	}
+	t, err := sc.EventType(in.EventType)
+	if err != nil {
+		return nil, err
+	}
+	out := &haechiv1.ListFeaturesResponse{EventType: t.Name}
+	for i := range t.Definitions {
+		d := &t.Definitions[i]
+		text := d.Describe(&t.Schema)
+		out.Features = append(out.Features, &haechiv1.Feature{
+			Name: d.Name, Hash: d.Hash(), Kind: d.Kind(), Entity: d.Entity(), Words: text.Words, Formula: text.Formula, Unit: text.Unit,
+			Empty: text.Empty, Canonical: d.Canonical(),
+		})
+	}
+	return out, nil
+}
+
+// VerifyFeatures implements haechiv1.FeaturesServer.
+func (s *featuresService) VerifyFeatures(in *haechiv1.VerifyFeaturesRequest, stream grpc.ServerStreamingServer[haechiv1.VerifyFeaturesResponse]) error {
+	sc, err := s.scorer()
+	if err != nil {
+		return err
+	}
+	o := scoring.ReplayOptions{EventType: in.EventType, OneIn: uint64(in.OneIn)}
+	if in.From != nil {
+		o.From = in.From.AsTime().UnixMicro()
+	}
+	if in.To != nil {
+		o.To = in.To.AsTime().UnixMicro()
+	}
+	var first *scoring.Replayed
+	o.Visit = func(r *scoring.Replayed) {
+		if first == nil {
+			first = r
+		}
+	}
+	o.Progress = func(t scoring.ReplayTotals) {
+		_ = stream.Send(verifiedTo(t)) // a reader that left ends the stream's context, which ends the replay
+	}
+	totals, err := sc.ReplayAll(stream.Context(), o)
+	if err != nil {
+		return err
+	}
+	out := verifiedTo(totals)
+	out.Done = true
+	if first != nil {
+		out.FirstMismatch, out.FirstMismatchId = replayedTo(first), first.Logged.EventID
+	}
+	return stream.Send(out)
+}
+
+func verifiedTo(t scoring.ReplayTotals) *haechiv1.VerifyFeaturesResponse {
+	return &haechiv1.VerifyFeaturesResponse{
+		Records: t.Records, RecordsTotal: t.RecordsTotal, Decisions: t.Decisions, Values: t.Values, Mismatches: t.Mismatches,
+	}
+}
