@@ -73,6 +73,9 @@ func engineEqualsOracle(t *testing.T, restart func(t *rapid.T, e *features.Engin
 			p.Sequence, p.Outcome = sequence, clock.Admit(ev.Time, schema.AllowedLateness)
 			p.Since, o.since = clock.Since(), clock.Since()
 			want := o.observe(&ev, defs)
+			if rapid.IntRange(0, 9).Draw(t, "explain") == 0 {
+				explained(t, engine, &ev, p, defs, want.vector)
+			}
 			commit := func([]uint64) (features.Placement, error) { return p, nil }
 			got, err := engine.Observe(&ev, vector, commit)
 			require.NoError(t, err)

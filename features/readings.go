@@ -82,7 +82,7 @@ func (l *layout) add(s *Schema, f *form, out int) error {
 		return err
 	}
 	t, _ := traitOf(f.Kind)
-	r := reading{operation: operationOf(f.Kind), out: out, window: -1, current: f.Current, present: -1, power: powers[f.Digits]}
+	r := reading{operation: operationOf(f.Kind), out: out, window: -1, current: f.Current, present: -1, column: -1, power: powers[f.Digits]}
 	if (f.Kind != "first_seen_age" || f.Window > 0) && l.stride == 0 {
 		l.stride = firstColumn
 	}
@@ -131,7 +131,6 @@ func (l *layout) totalsOf(v values, f *form, r *reading) {
 		r.long = l.window(f.Over, f.Delay)
 		r.rate = float64(f.Over) / float64(f.Window)
 	}
-	r.column = -1
 	if f.Kind != "velocity" {
 		r.present = v.present(f.Of)
 	}
