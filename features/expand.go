@@ -84,9 +84,7 @@ func (x *expansion) feature(name string, spec *Spec) {
 		x.fail(name, "", "is what the event itself carries under that name; only {field: %s} may be called so", name)
 	}
 	if f.Kind != "expr" {
-		if key, problem := f.bind(x.schema); problem != "" {
-			x.fail(name, key, "%s", problem)
-		}
+		x.bind(name, f)
 	}
 	lengths := x.lengths(name, spec, &f)
 	if len(x.errs) > before {
@@ -98,6 +96,17 @@ func (x *expansion) feature(name string, spec *Spec) {
 	for i, length := range lengths {
 		f.Window = length
 		x.put(name, name+"_"+spec.Windows[i], f)
+	}
+}
+
+// bind reports what of a form the schema does not give.
+func (x *expansion) bind(name string, f form) {
+	key, problem := f.bind(x.schema)
+	if problem != "" {
+		x.fail(name, key, "%s", problem)
+	}
+	if f.By = ""; key == "by" { // the rest is looked at without it
+		x.bind(name, f)
 	}
 }
 

@@ -129,6 +129,7 @@ func TestExpandReportsAllAtOnce(t *testing.T) {
 	require.Equal(t, strings.Join([]string{
 		"feature bad: include_current: is missing; say true or false: does the event itself count?",
 		`feature bad: by: "shop" is not an entity of payment`,
+		"feature bad: mean: number lat has no scale, so it cannot be summed exactly; declare one, or use min or max",
 		`feature bad: windows: "1x" is not a length of time; write an integer and one of us, ms, s, m, h, d, w, such as 7d`,
 		"feature a: expr: reads itself: a reads b reads a",
 		"feature worse: zone: has no meaning for flag; leave it out",

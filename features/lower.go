@@ -151,10 +151,13 @@ func (l *lowering[T]) truth(e ast.Expr) (truthOf[T], error) {
 		}
 		return func(T) bool { return bool(b) }, nil
 	}
-	if e.Kind() != ast.CallKind || e.AsCall().IsMemberFunction() {
+	if e.Kind() != ast.CallKind {
 		return nil, outside("a part of the expression")
 	}
 	c := e.AsCall()
+	if c.IsMemberFunction() {
+		return nil, outside("." + c.FunctionName() + "()")
+	}
 	switch c.FunctionName() {
 	case operators.LogicalNot, operators.LogicalAnd, operators.LogicalOr, operators.Conditional:
 		return l.logic(c)
