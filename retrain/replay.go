@@ -140,7 +140,7 @@ func (r *replayer) event(x *row) error {
 		vector = r.vector
 	}
 	_, err := r.engine.Observe(ev, vector, func([]uint64) (features.Placement, error) {
-		return features.Placement{Sequence: x.sequence, Outcome: x.outcome, Labels: labels, Since: r.clock.Since()}, nil
+		return features.Placement{Sequence: x.sequence, Outcome: x.outcome, Labels: labels, Since: r.clock.Since(), Watermark: r.clock.Watermark()}, nil
 	})
 	if err != nil {
 		return fmt.Errorf("event %s: %w", ev.ID, err)

@@ -47,6 +47,8 @@ type feed struct {
 	vector  []float64
 	// tracked are the entity keys, by kind, whose histories are kept; nil: all. Events that name none of them are passed over.
 	tracked []map[string]bool
+	// before is told each event and its place before it passes through the engine; may be nil.
+	before func(ev *features.Event, p features.Placement) error
 }
 
 func newFeed(l *lane, e *features.Engine) *feed {
@@ -72,11 +74,17 @@ func (f *feed) event(sequence uint64, rec *logv1.Event, lay *layout, read bool) 
 	if read {
 		vector = f.vector
 	}
+	placement := features.Placement{Sequence: sequence, Outcome: outcomeOf(rec.Outcome), Labels: labels, Since: f.clock.Since(), Watermark: f.clock.Watermark()}
+	if f.before != nil {
+		if err := f.before(&ev, placement); err != nil {
+			return ev, features.Result{}, err
+		}
+	}
 	result, err := f.engine.Observe(&ev, vector, func(got []uint64) (features.Placement, error) {
 		if !slices.Equal(got, want) {
 			return features.Placement{}, fmt.Errorf("event %s has ordinals %v in its entities' histories, logged are %v: the log is not whole, run haechi log verify", rec.Id, got, want)
 		}
-		return features.Placement{Sequence: sequence, Outcome: outcomeOf(rec.Outcome), Labels: labels, Since: f.clock.Since()}, nil
+		return placement, nil
 	})
 	return ev, result, err
 }

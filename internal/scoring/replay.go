@@ -52,6 +52,9 @@ func (s *Scorer) Replay(ctx context.Context, eventType, eventID string) (*Replay
 	if err != nil {
 		return nil, err
 	}
+	if r.feed.tracked, err = s.entitiesOf(l, p.event); err != nil {
+		return nil, err
+	}
 	r.only = p.event
 	r.visit = func(x *Replayed) { out = x }
 	_, err = s.walk(ctx, 1, r.record)

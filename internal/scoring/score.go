@@ -142,18 +142,18 @@ func (s *Scorer) appendEvent(l *lane, k eventlog.Key, ev *features.Event, ordina
 		EventType: l.index, Id: ev.ID, Time: ev.Time, Entities: ev.Entities, Ordinals: ordinals, Amount: ev.Amount,
 		Attributes: ev.Attributes, Numbers: ev.Numbers, Origin: o.origin, Received: o.received,
 	}
-	var outcome features.Outcome
-	var since int64
+	var placement features.Placement
 	sequence, err := s.log.Append(&logv1.Record{Body: &logv1.Record_Event{Event: rec}}, func(uint64) {
-		outcome = l.clock.Admit(ev.Time, l.typ.Schema.AllowedLateness)
-		rec.Outcome = recordOutcome(outcome)
-		since = l.clock.Since()
-		l.watermark.Store(l.clock.Watermark())
+		placement.Outcome = l.clock.Admit(ev.Time, l.typ.Schema.AllowedLateness)
+		rec.Outcome = recordOutcome(placement.Outcome)
+		placement.Since, placement.Watermark = l.clock.Since(), l.clock.Watermark()
+		l.watermark.Store(placement.Watermark)
 	})
 	if err != nil {
 		return features.Placement{}, err
 	}
-	return features.Placement{Sequence: sequence, Outcome: outcome, Labels: s.ids.awaited(k), Since: since}, nil
+	placement.Sequence, placement.Labels = sequence, s.ids.awaited(k)
+	return placement, nil
 }
 
 // answer asks the champion and the policy. It cannot fail: what goes wrong becomes the declared fallback.

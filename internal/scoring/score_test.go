@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -356,4 +357,44 @@ func TestReplayOfChosenDecisions(t *testing.T) {
 	require.Equal(t, []string{"wrong"}, differ)
 	_, differ = replay(ReplayOptions{To: start() + 450*second})
 	require.Empty(t, differ)
+}
+
+// TestExplainFeature: the events that are listed are those of the window, and their number is the count's value.
+func TestExplainFeature(t *testing.T) {
+	b := newBench(t)
+	for i := range 30 {
+		ev := pay(number("x", i), number("c", i%2), int64(i))
+		if i%4 == 3 {
+			ev.Time -= 5 * second // late
+		}
+		_, err := b.AppendEvent(t.Context(), "payment", ev)
+		require.NoError(t, err)
+	}
+	d := b.score(pay("last", "c-1", 40))
+	x, err := b.ExplainFeature(t.Context(), "payment", "last", "card_count_30d", 100)
+	require.NoError(t, err)
+	require.InDelta(t, value(t, d, "card_count_30d"), x.Value, 0)
+	require.Len(t, x.Entries, 16)
+	require.Equal(t, 16, x.Events)
+	for i, e := range x.Entries {
+		id, err := b.EventID(e.Sequence)
+		require.NoError(t, err)
+		found, err := b.Lookup(t.Context(), "payment", id)
+		require.NoError(t, err)
+		require.Equal(t, "c-1", found.Event.Entities[0])
+		require.Equal(t, found.Event.Time, e.Time)
+		require.True(t, i == 0 || x.Entries[i-1].Time <= e.Time)
+		require.Equal(t, i == 15, e.Current)
+	}
+	short, err := b.ExplainFeature(t.Context(), "payment", "last", "card_count_30d", 3)
+	require.NoError(t, err)
+	require.Equal(t, x.Entries[12:], short.Entries)
+	early, err := b.ExplainFeature(t.Context(), "payment", "x-1", "card_gap", 3)
+	require.NoError(t, err)
+	require.True(t, math.IsNaN(early.Value))
+	require.Empty(t, early.Entries)
+	_, err = b.ExplainFeature(t.Context(), "payment", "last", "nothing", 3)
+	require.ErrorContains(t, err, "features list")
+	_, err = b.ExplainFeature(t.Context(), "payment", "nobody", "card_gap", 3)
+	require.ErrorIs(t, err, ErrNotFound)
 }

@@ -5,9 +5,13 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/haechi-fraud/haechi/features"
 	"github.com/haechi-fraud/haechi/internal/scoring"
 	haechiv1 "github.com/haechi-fraud/haechi/proto/haechi/v1"
 )
+
+// defaultListed is how many events an explanation lists unless asked for another number.
+const defaultListed = 100
 
 type featuresService struct {
 	haechiv1.UnimplementedFeaturesServer
@@ -74,4 +78,52 @@ func verifiedTo(t scoring.ReplayTotals) *haechiv1.VerifyFeaturesResponse {
 	return &haechiv1.VerifyFeaturesResponse{
 		Records: t.Records, RecordsTotal: t.RecordsTotal, Decisions: t.Decisions, Values: t.Values, Mismatches: t.Mismatches,
 	}
+}
+
+// ExplainFeature implements haechiv1.FeaturesServer.
+func (s *featuresService) ExplainFeature(ctx context.Context, in *haechiv1.ExplainFeatureRequest) (*haechiv1.ExplainFeatureResponse, error) {
+	sc, err := s.scorer()
+	if err != nil {
+		return nil, err
+	}
+	limit := int(in.Limit)
+	if limit == 0 {
+		limit = defaultListed
+	}
+	x, err := sc.ExplainFeature(ctx, in.EventType, in.EventId, in.Name, limit)
+	if err != nil {
+		return nil, err
+	}
+	return explainedTo(sc, x)
+}
+
+func explainedTo(sc *scoring.Scorer, x *features.Explanation) (*haechiv1.ExplainFeatureResponse, error) {
+	out := &haechiv1.ExplainFeatureResponse{Name: x.Name, Value: x.Value, Events: uint64(x.Events)}
+	if x.From != 0 || x.To != 0 {
+		out.From, out.To = timestamp(x.From), timestamp(x.To)
+	}
+	if x.Short != 0 {
+		out.ShortFrom = timestamp(x.Short)
+	}
+	for _, e := range x.Entries {
+		listed := &haechiv1.ExplainedEvent{Sequence: e.Sequence, Time: timestamp(e.Time), Counts: e.Counts, Value: e.Value, Text: e.Text, Current: e.Current}
+		if e.Sequence != 0 {
+			var err error
+			if listed.EventId, err = sc.EventID(e.Sequence); err != nil {
+				return nil, err
+			}
+		}
+		out.Listed = append(out.Listed, listed)
+	}
+	for i := range x.Inputs {
+		input, err := explainedTo(sc, &x.Inputs[i])
+		if err != nil {
+			return nil, err
+		}
+		out.Inputs = append(out.Inputs, input)
+	}
+	for _, f := range x.Fields {
+		out.Fields = append(out.Fields, &haechiv1.ExplainedField{Name: f.Name, Value: f.Value})
+	}
+	return out, nil
 }

@@ -407,6 +407,337 @@ func (x *VerifyFeaturesResponse) GetFirstMismatchId() string {
 	return ""
 }
 
+type ExplainFeatureRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	EventType string                 `protobuf:"bytes,1,opt,name=event_type,json=eventType,proto3" json:"event_type,omitempty"`
+	EventId   string                 `protobuf:"bytes,2,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	Name      string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// Most events to list, the latest of the window; 0: 100.
+	Limit         uint32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainFeatureRequest) Reset() {
+	*x = ExplainFeatureRequest{}
+	mi := &file_haechi_v1_features_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainFeatureRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainFeatureRequest) ProtoMessage() {}
+
+func (x *ExplainFeatureRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_haechi_v1_features_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainFeatureRequest.ProtoReflect.Descriptor instead.
+func (*ExplainFeatureRequest) Descriptor() ([]byte, []int) {
+	return file_haechi_v1_features_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ExplainFeatureRequest) GetEventType() string {
+	if x != nil {
+		return x.EventType
+	}
+	return ""
+}
+
+func (x *ExplainFeatureRequest) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *ExplainFeatureRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExplainFeatureRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+// ExplainFeatureResponse is how one value came about.
+type ExplainFeatureResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value float64                `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
+	// The window (from, to] in event time; absent where there is none. Of a velocity the longer one, short_from being where
+	// the shorter one begins.
+	From      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	To        *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
+	ShortFrom *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=short_from,json=shortFrom,proto3" json:"short_from,omitempty"`
+	// Events that the window holds.
+	Events uint64 `protobuf:"varint,6,opt,name=events,proto3" json:"events,omitempty"`
+	// The latest of them, oldest first.
+	Listed []*ExplainedEvent `protobuf:"bytes,7,rep,name=listed,proto3" json:"listed,omitempty"`
+	// What an expression reads: other features, and fields of the event itself.
+	Inputs        []*ExplainFeatureResponse `protobuf:"bytes,8,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	Fields        []*ExplainedField         `protobuf:"bytes,9,rep,name=fields,proto3" json:"fields,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainFeatureResponse) Reset() {
+	*x = ExplainFeatureResponse{}
+	mi := &file_haechi_v1_features_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainFeatureResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainFeatureResponse) ProtoMessage() {}
+
+func (x *ExplainFeatureResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_haechi_v1_features_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainFeatureResponse.ProtoReflect.Descriptor instead.
+func (*ExplainFeatureResponse) Descriptor() ([]byte, []int) {
+	return file_haechi_v1_features_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ExplainFeatureResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExplainFeatureResponse) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *ExplainFeatureResponse) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *ExplainFeatureResponse) GetTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *ExplainFeatureResponse) GetShortFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ShortFrom
+	}
+	return nil
+}
+
+func (x *ExplainFeatureResponse) GetEvents() uint64 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+func (x *ExplainFeatureResponse) GetListed() []*ExplainedEvent {
+	if x != nil {
+		return x.Listed
+	}
+	return nil
+}
+
+func (x *ExplainFeatureResponse) GetInputs() []*ExplainFeatureResponse {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *ExplainFeatureResponse) GetFields() []*ExplainedField {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+type ExplainedEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sequence of its record in the log, 0 where it is not kept.
+	Sequence uint64                 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	EventId  string                 `protobuf:"bytes,2,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	Time     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	// False: the feature's filter passed it over, or it has no value.
+	Counts bool `protobuf:"varint,4,opt,name=counts,proto3" json:"counts,omitempty"`
+	// What it contributes, in the feature's unit; NaN where that is a text or nothing.
+	Value float64 `protobuf:"fixed64,5,opt,name=value,proto3" json:"value,omitempty"`
+	Text  string  `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	// The event itself.
+	Current       bool `protobuf:"varint,7,opt,name=current,proto3" json:"current,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainedEvent) Reset() {
+	*x = ExplainedEvent{}
+	mi := &file_haechi_v1_features_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainedEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainedEvent) ProtoMessage() {}
+
+func (x *ExplainedEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_haechi_v1_features_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainedEvent.ProtoReflect.Descriptor instead.
+func (*ExplainedEvent) Descriptor() ([]byte, []int) {
+	return file_haechi_v1_features_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ExplainedEvent) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *ExplainedEvent) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *ExplainedEvent) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *ExplainedEvent) GetCounts() bool {
+	if x != nil {
+		return x.Counts
+	}
+	return false
+}
+
+func (x *ExplainedEvent) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *ExplainedEvent) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ExplainedEvent) GetCurrent() bool {
+	if x != nil {
+		return x.Current
+	}
+	return false
+}
+
+type ExplainedField struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         float64                `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainedField) Reset() {
+	*x = ExplainedField{}
+	mi := &file_haechi_v1_features_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainedField) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainedField) ProtoMessage() {}
+
+func (x *ExplainedField) ProtoReflect() protoreflect.Message {
+	mi := &file_haechi_v1_features_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainedField.ProtoReflect.Descriptor instead.
+func (*ExplainedField) Descriptor() ([]byte, []int) {
+	return file_haechi_v1_features_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ExplainedField) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExplainedField) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
 var File_haechi_v1_features_proto protoreflect.FileDescriptor
 
 const file_haechi_v1_features_proto_rawDesc = "" +
@@ -445,10 +776,41 @@ const file_haechi_v1_features_proto_rawDesc = "" +
 	"mismatches\x12\x12\n" +
 	"\x04done\x18\x06 \x01(\bR\x04done\x12H\n" +
 	"\x0efirst_mismatch\x18\a \x01(\v2!.haechi.v1.ReplayDecisionResponseR\rfirstMismatch\x12*\n" +
-	"\x11first_mismatch_id\x18\b \x01(\tR\x0ffirstMismatchId2\xd7\x01\n" +
+	"\x11first_mismatch_id\x18\b \x01(\tR\x0ffirstMismatchId\"\xa7\x01\n" +
+	"\x15ExplainFeatureRequest\x12'\n" +
+	"\n" +
+	"event_type\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\teventType\x12%\n" +
+	"\bevent_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\x01R\aeventId\x12\x1e\n" +
+	"\x04name\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\x01R\x04name\x12\x1e\n" +
+	"\x05limit\x18\x04 \x01(\rB\b\xbaH\x05*\x03\x18\x90NR\x05limit\"\x92\x03\n" +
+	"\x16ExplainFeatureResponse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\x12.\n" +
+	"\x04from\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
+	"\x02to\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x129\n" +
+	"\n" +
+	"short_from\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tshortFrom\x12\x16\n" +
+	"\x06events\x18\x06 \x01(\x04R\x06events\x121\n" +
+	"\x06listed\x18\a \x03(\v2\x19.haechi.v1.ExplainedEventR\x06listed\x129\n" +
+	"\x06inputs\x18\b \x03(\v2!.haechi.v1.ExplainFeatureResponseR\x06inputs\x121\n" +
+	"\x06fields\x18\t \x03(\v2\x19.haechi.v1.ExplainedFieldR\x06fields\"\xd3\x01\n" +
+	"\x0eExplainedEvent\x12\x1a\n" +
+	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x19\n" +
+	"\bevent_id\x18\x02 \x01(\tR\aeventId\x12.\n" +
+	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
+	"\x06counts\x18\x04 \x01(\bR\x06counts\x12\x14\n" +
+	"\x05value\x18\x05 \x01(\x01R\x05value\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\x12\x18\n" +
+	"\acurrent\x18\a \x01(\bR\acurrent\":\n" +
+	"\x0eExplainedField\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value2\xe4\x02\n" +
 	"\bFeatures\x12r\n" +
 	"\fListFeatures\x12\x1e.haechi.v1.ListFeaturesRequest\x1a\x1f.haechi.v1.ListFeaturesResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/features/{event_type}\x12W\n" +
-	"\x0eVerifyFeatures\x12 .haechi.v1.VerifyFeaturesRequest\x1a!.haechi.v1.VerifyFeaturesResponse0\x01B9Z7github.com/haechi-fraud/haechi/proto/haechi/v1;haechiv1b\x06proto3"
+	"\x0eVerifyFeatures\x12 .haechi.v1.VerifyFeaturesRequest\x1a!.haechi.v1.VerifyFeaturesResponse0\x01\x12\x8a\x01\n" +
+	"\x0eExplainFeature\x12 .haechi.v1.ExplainFeatureRequest\x1a!.haechi.v1.ExplainFeatureResponse\"3\x82\xd3\xe4\x93\x02-\x12+/v1/features/{event_type}/{name}/{event_id}B9Z7github.com/haechi-fraud/haechi/proto/haechi/v1;haechiv1b\x06proto3"
 
 var (
 	file_haechi_v1_features_proto_rawDescOnce sync.Once
@@ -462,30 +824,43 @@ func file_haechi_v1_features_proto_rawDescGZIP() []byte {
 	return file_haechi_v1_features_proto_rawDescData
 }
 
-var file_haechi_v1_features_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_haechi_v1_features_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_haechi_v1_features_proto_goTypes = []any{
 	(*ListFeaturesRequest)(nil),    // 0: haechi.v1.ListFeaturesRequest
 	(*Feature)(nil),                // 1: haechi.v1.Feature
 	(*ListFeaturesResponse)(nil),   // 2: haechi.v1.ListFeaturesResponse
 	(*VerifyFeaturesRequest)(nil),  // 3: haechi.v1.VerifyFeaturesRequest
 	(*VerifyFeaturesResponse)(nil), // 4: haechi.v1.VerifyFeaturesResponse
-	(*timestamppb.Timestamp)(nil),  // 5: google.protobuf.Timestamp
-	(*ReplayDecisionResponse)(nil), // 6: haechi.v1.ReplayDecisionResponse
+	(*ExplainFeatureRequest)(nil),  // 5: haechi.v1.ExplainFeatureRequest
+	(*ExplainFeatureResponse)(nil), // 6: haechi.v1.ExplainFeatureResponse
+	(*ExplainedEvent)(nil),         // 7: haechi.v1.ExplainedEvent
+	(*ExplainedField)(nil),         // 8: haechi.v1.ExplainedField
+	(*timestamppb.Timestamp)(nil),  // 9: google.protobuf.Timestamp
+	(*ReplayDecisionResponse)(nil), // 10: haechi.v1.ReplayDecisionResponse
 }
 var file_haechi_v1_features_proto_depIdxs = []int32{
-	1, // 0: haechi.v1.ListFeaturesResponse.features:type_name -> haechi.v1.Feature
-	5, // 1: haechi.v1.VerifyFeaturesRequest.from:type_name -> google.protobuf.Timestamp
-	5, // 2: haechi.v1.VerifyFeaturesRequest.to:type_name -> google.protobuf.Timestamp
-	6, // 3: haechi.v1.VerifyFeaturesResponse.first_mismatch:type_name -> haechi.v1.ReplayDecisionResponse
-	0, // 4: haechi.v1.Features.ListFeatures:input_type -> haechi.v1.ListFeaturesRequest
-	3, // 5: haechi.v1.Features.VerifyFeatures:input_type -> haechi.v1.VerifyFeaturesRequest
-	2, // 6: haechi.v1.Features.ListFeatures:output_type -> haechi.v1.ListFeaturesResponse
-	4, // 7: haechi.v1.Features.VerifyFeatures:output_type -> haechi.v1.VerifyFeaturesResponse
-	6, // [6:8] is the sub-list for method output_type
-	4, // [4:6] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	1,  // 0: haechi.v1.ListFeaturesResponse.features:type_name -> haechi.v1.Feature
+	9,  // 1: haechi.v1.VerifyFeaturesRequest.from:type_name -> google.protobuf.Timestamp
+	9,  // 2: haechi.v1.VerifyFeaturesRequest.to:type_name -> google.protobuf.Timestamp
+	10, // 3: haechi.v1.VerifyFeaturesResponse.first_mismatch:type_name -> haechi.v1.ReplayDecisionResponse
+	9,  // 4: haechi.v1.ExplainFeatureResponse.from:type_name -> google.protobuf.Timestamp
+	9,  // 5: haechi.v1.ExplainFeatureResponse.to:type_name -> google.protobuf.Timestamp
+	9,  // 6: haechi.v1.ExplainFeatureResponse.short_from:type_name -> google.protobuf.Timestamp
+	7,  // 7: haechi.v1.ExplainFeatureResponse.listed:type_name -> haechi.v1.ExplainedEvent
+	6,  // 8: haechi.v1.ExplainFeatureResponse.inputs:type_name -> haechi.v1.ExplainFeatureResponse
+	8,  // 9: haechi.v1.ExplainFeatureResponse.fields:type_name -> haechi.v1.ExplainedField
+	9,  // 10: haechi.v1.ExplainedEvent.time:type_name -> google.protobuf.Timestamp
+	0,  // 11: haechi.v1.Features.ListFeatures:input_type -> haechi.v1.ListFeaturesRequest
+	3,  // 12: haechi.v1.Features.VerifyFeatures:input_type -> haechi.v1.VerifyFeaturesRequest
+	5,  // 13: haechi.v1.Features.ExplainFeature:input_type -> haechi.v1.ExplainFeatureRequest
+	2,  // 14: haechi.v1.Features.ListFeatures:output_type -> haechi.v1.ListFeaturesResponse
+	4,  // 15: haechi.v1.Features.VerifyFeatures:output_type -> haechi.v1.VerifyFeaturesResponse
+	6,  // 16: haechi.v1.Features.ExplainFeature:output_type -> haechi.v1.ExplainFeatureResponse
+	14, // [14:17] is the sub-list for method output_type
+	11, // [11:14] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_haechi_v1_features_proto_init() }
@@ -500,7 +875,7 @@ func file_haechi_v1_features_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_haechi_v1_features_proto_rawDesc), len(file_haechi_v1_features_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

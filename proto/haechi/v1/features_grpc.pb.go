@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	Features_ListFeatures_FullMethodName   = "/haechi.v1.Features/ListFeatures"
 	Features_VerifyFeatures_FullMethodName = "/haechi.v1.Features/VerifyFeatures"
+	Features_ExplainFeature_FullMethodName = "/haechi.v1.Features/ExplainFeature"
 )
 
 // FeaturesClient is the client API for Features service.
@@ -33,6 +34,8 @@ type FeaturesClient interface {
 	ListFeatures(ctx context.Context, in *ListFeaturesRequest, opts ...grpc.CallOption) (*ListFeaturesResponse, error)
 	// VerifyFeatures computes the logged vectors of a span again from the log alone and compares every bit.
 	VerifyFeatures(ctx context.Context, in *VerifyFeaturesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[VerifyFeaturesResponse], error)
+	// ExplainFeature lists the very events behind a feature's value at one event.
+	ExplainFeature(ctx context.Context, in *ExplainFeatureRequest, opts ...grpc.CallOption) (*ExplainFeatureResponse, error)
 }
 
 type featuresClient struct {
@@ -72,6 +75,16 @@ func (c *featuresClient) VerifyFeatures(ctx context.Context, in *VerifyFeaturesR
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Features_VerifyFeaturesClient = grpc.ServerStreamingClient[VerifyFeaturesResponse]
 
+func (c *featuresClient) ExplainFeature(ctx context.Context, in *ExplainFeatureRequest, opts ...grpc.CallOption) (*ExplainFeatureResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExplainFeatureResponse)
+	err := c.cc.Invoke(ctx, Features_ExplainFeature_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // FeaturesServer is the server API for Features service.
 // All implementations must embed UnimplementedFeaturesServer
 // for forward compatibility.
@@ -82,6 +95,8 @@ type FeaturesServer interface {
 	ListFeatures(context.Context, *ListFeaturesRequest) (*ListFeaturesResponse, error)
 	// VerifyFeatures computes the logged vectors of a span again from the log alone and compares every bit.
 	VerifyFeatures(*VerifyFeaturesRequest, grpc.ServerStreamingServer[VerifyFeaturesResponse]) error
+	// ExplainFeature lists the very events behind a feature's value at one event.
+	ExplainFeature(context.Context, *ExplainFeatureRequest) (*ExplainFeatureResponse, error)
 	mustEmbedUnimplementedFeaturesServer()
 }
 
@@ -97,6 +112,9 @@ func (UnimplementedFeaturesServer) ListFeatures(context.Context, *ListFeaturesRe
 }
 func (UnimplementedFeaturesServer) VerifyFeatures(*VerifyFeaturesRequest, grpc.ServerStreamingServer[VerifyFeaturesResponse]) error {
 	return status.Error(codes.Unimplemented, "method VerifyFeatures not implemented")
+}
+func (UnimplementedFeaturesServer) ExplainFeature(context.Context, *ExplainFeatureRequest) (*ExplainFeatureResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExplainFeature not implemented")
 }
 func (UnimplementedFeaturesServer) mustEmbedUnimplementedFeaturesServer() {}
 func (UnimplementedFeaturesServer) testEmbeddedByValue()                  {}
@@ -148,6 +166,24 @@ func _Features_VerifyFeatures_Handler(srv interface{}, stream grpc.ServerStream)
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Features_VerifyFeaturesServer = grpc.ServerStreamingServer[VerifyFeaturesResponse]
 
+func _Features_ExplainFeature_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainFeatureRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(FeaturesServer).ExplainFeature(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Features_ExplainFeature_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(FeaturesServer).ExplainFeature(ctx, req.(*ExplainFeatureRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Features_ServiceDesc is the grpc.ServiceDesc for Features service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -158,6 +194,10 @@ var Features_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListFeatures",
 			Handler:    _Features_ListFeatures_Handler,
+		},
+		{
+			MethodName: "ExplainFeature",
+			Handler:    _Features_ExplainFeature_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
