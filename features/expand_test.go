@@ -152,38 +152,3 @@ func TestParseSpan(t *testing.T) {
 		require.Error(t, err, text)
 	}
 }
-
-// FuzzExpand feeds Expand whatever text an event type may hold; what it accepts must make an engine and read back from its canonical text.
-func FuzzExpand(f *testing.F) {
-	f.Add("x", "amount / mean_7d", "1d", "7d", "customer", "events", "UTC", "6")
-	f.Add("y", "missing(km) ? 1 : log1p(km) * -2", "90m", "", "device", "km", "Asia/Seoul", "sat")
-	f.Add("z", "((((((amount", "0x1d", "9999999d", "\xff", "amount", "../../etc/passwd", "-1")
-	f.Fuzz(func(t *testing.T, name, expr, window, delay, by, of, zone, between string) {
-		current := ptr(true)
-		if delay != "" {
-			current = nil
-		}
-		specs := map[string]features.Spec{
-			name + "e": {Expr: expr},
-			name + "a": {Mean: of, By: by, Windows: []string{window}, Delay: delay, IncludeCurrent: current},
-			name + "f": {FraudCount: of, By: by, Windows: []string{window}, Delay: delay},
-			name + "h": {Calendar: "hour", Zone: zone, Between: []string{between, between}},
-			name + "g": {Field: of},
-		}
-		for feature, spec := range specs {
-			definitions, err := features.Expand(shop(), []string{feature}, map[string]features.Spec{feature: spec})
-			if err != nil {
-				var at *features.SpecError
-				require.ErrorAs(t, err, &at)
-				continue
-			}
-			for _, d := range definitions {
-				read, err := features.ParseCanonical(d.Name, d.Canonical())
-				require.NoError(t, err)
-				require.Equal(t, d.Hash(), read.Hash())
-			}
-			_, err = features.NewEngine(shop(), definitions, features.EngineOptions{Shards: 1})
-			require.NoError(t, err)
-		}
-	})
-}

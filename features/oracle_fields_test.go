@@ -50,7 +50,10 @@ func (o *oracle) previous(ev *features.Event, d defined, inside []placed) float6
 	case s.SpeedFromLast != nil:
 		return globe(last.Numbers[0], last.Numbers[1], ev.Numbers[0], ev.Numbers[1]) / hours
 	case s.Speed != nil:
-		return globe(ev.Numbers[0], ev.Numbers[1], ev.Numbers[2], ev.Numbers[0]) / hours
+		at := func(name string) float64 {
+			return ev.Numbers[slices.IndexFunc(o.schema.Numbers, func(n features.Number) bool { return n.Name == name })]
+		}
+		return globe(at(s.Speed.From[0]), at(s.Speed.From[1]), at(s.Speed.To[0]), at(s.Speed.To[1])) / hours
 	case s.Last != "":
 		return o.lastValue(o.field(&last, s.Last), s.Last)
 	}

@@ -26,7 +26,11 @@ func TestEngineEqualsOracle(t *testing.T) {
 // engineEqualsOracle holds two engines, one with all features and many shards, one with the first feature alone and one shard, to the oracle. restart,
 // if there is one, is given an engine now and then and returns what takes its place.
 func engineEqualsOracle(t *testing.T, restart func(t *rapid.T, e *features.Engine) *features.Engine) {
-	rapid.Check(t, func(t *rapid.T) {
+	rapid.Check(t, oracleProperty(restart))
+}
+
+func oracleProperty(restart func(t *rapid.T, e *features.Engine) *features.Engine) func(t *rapid.T) {
+	return func(t *rapid.T) {
 		schema := randomSchema(t)
 		names, specs, defs := randomSpecs(t)
 		engine := rapidEngine(t, schema, names, specs, 16)
@@ -99,7 +103,7 @@ func engineEqualsOracle(t *testing.T, restart func(t *rapid.T, e *features.Engin
 		}
 		counted, found := engine.HeldTexts()
 		require.Equal(t, found, counted, "texts are kept as long as entries hold them")
-	})
+	}
 }
 
 // TestExtremesEqualOracle: the smallest and largest of long windows, one entity, with events a little late and some not read: what is remembered
