@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -153,9 +154,12 @@ func TestKilledServer(t *testing.T) {
 	promote(t, offline.Conn(), run.Version)
 	stop(t, offline)
 
-	rounds := 20
+	rounds, perRound := 20, 50
 	if testing.Short() {
 		rounds = 3
+	}
+	if values, err := strconv.Atoi(os.Getenv("HAECHI_SOAK_VALUES")); err == nil { // make soak: so many values in all
+		perRound = values / rounds / len(offline.Project().EventTypes[0].Definitions)
 	}
 	days := w.Between(w.Day(40), w.Day(60))
 	var mu sync.Mutex
@@ -174,8 +178,8 @@ func TestKilledServer(t *testing.T) {
 		died := make(chan struct{})
 		loaded := make(chan struct{})
 		go func() { defer close(loaded); l.load(t, p.conn, next, died) }()
-		before := len(l.snapshot())
-		for len(l.snapshot()) < before+50 { // the kill comes while decisions flow
+		before := l.count()
+		for l.count() < before+perRound { // the kill comes while decisions flow
 			select {
 			case <-loaded:
 				t.Fatal("the server stopped answering before it was killed")
@@ -188,6 +192,12 @@ func TestKilledServer(t *testing.T) {
 		<-loaded
 	}
 	check(t, dir, l)
+}
+
+func (l *ledger) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.acked)
 }
 
 func (l *ledger) snapshot() map[string]*haechiv1.Decision {

@@ -72,6 +72,8 @@ func (l *Log) allocate(f file, want, least int64) (int64, error) {
 }
 
 func (l *Log) addSegment(s *segment) {
+	l.mu.Lock() // Drop changes the list too
+	defer l.mu.Unlock()
 	var segments []*segment
 	if old := l.segments.Load(); old != nil {
 		segments = slices.Clone(*old)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -29,6 +28,7 @@ type keeper struct {
 	stopped chan struct{}
 	indexed atomic.Uint64
 
+	files   sync.Mutex // held while files of sealed segments are made or taken away
 	mu      sync.Mutex
 	told    func(upTo uint64)
 	damaged map[*segment]bool
@@ -91,6 +91,8 @@ func (k *keeper) run() {
 
 // pass indexes what is sealed and has no index.
 func (k *keeper) pass() error {
+	k.files.Lock()
+	defer k.files.Unlock()
 	segments := *k.l.segments.Load()
 	sealed := segments[:len(segments)-1]
 	for i, s := range sealed {
@@ -184,7 +186,7 @@ func (c *catalog) read(s *segment, last uint64) (*contentsOfIndex, error) {
 	if err != nil {
 		return nil, &CorruptError{File: s.name(), Problem: err.Error()}
 	}
-	out := &contentsOfIndex{log: c.id, first: s.first, last: last, end: s.end.Load(), types: len(h.types), latest: math.MinInt64}
+	out := &contentsOfIndex{log: c.id, first: s.first, last: last, end: s.end.Load(), types: len(h.types), latest: noEvent}
 	cur := newCursor(f, c.seed, s.first, s.start)
 	for {
 		f, err := cur.nextIn(s)

@@ -118,16 +118,23 @@ func (l *Log) recover() error {
 	return l.w.resume(all[len(all)-1])
 }
 
-// removeUnnamed removes files that were being made when the last process ended, and segments that it had just packed.
+// removeUnnamed removes files that were being made when the last process ended, segments that it had just packed, and the index
+// of one that it had just dropped.
 func (l *Log) removeUnnamed() error {
 	entries, err := os.ReadDir(l.o.Dir)
 	if err != nil {
 		return fmt.Errorf("list the event log: %w", err)
 	}
-	for i, e := range entries {
+	names := map[string]bool{}
+	for _, e := range entries {
+		names[e.Name()] = true
+	}
+	for _, e := range entries {
 		unnamed := strings.HasSuffix(e.Name(), newSuffix)
-		packedToo := i+1 < len(entries) && strings.HasSuffix(e.Name(), segmentSuffix) && entries[i+1].Name() == e.Name()+packedSuffix
-		if unnamed || packedToo {
+		packedToo := strings.HasSuffix(e.Name(), segmentSuffix) && names[e.Name()+packedSuffix]
+		segment := strings.TrimSuffix(e.Name(), indexSuffix) + segmentSuffix
+		dropped := strings.HasSuffix(e.Name(), indexSuffix) && !names[segment] && !names[segment+packedSuffix]
+		if unnamed || packedToo || dropped {
 			if err := l.o.disk.remove(filepath.Join(l.o.Dir, e.Name())); err != nil {
 				return fmt.Errorf("remove an unfinished file: %w", err)
 			}

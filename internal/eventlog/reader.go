@@ -1,8 +1,10 @@
 package eventlog
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 
 	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
 )
@@ -91,19 +93,18 @@ func (r *Reader) NextRaw() (uint64, []byte, error) {
 // follow moves on to the next segment, or returns io.EOF when there is nothing more.
 func (r *Reader) follow() error {
 	segments := *r.c.segments.Load()
-	_, i := r.c.holding(r.seg.first)
+	i, _ := slices.BinarySearchFunc(segments, r.seg.first+1, func(s *segment, n uint64) int { return cmp.Compare(s.first, n) })
 	// The order matters: once there is a next segment, the end of this one no longer moves.
-	if i+1 >= len(segments) {
-		if r.cur.at < r.seg.end.Load() {
-			return nil
-		}
-		return io.EOF
-	}
 	if r.cur.at < r.seg.end.Load() {
 		return nil
 	}
-	next := segments[i+1]
-	return r.open(next, next.first, next.start)
+	if i >= len(segments) {
+		return io.EOF
+	}
+	if next := segments[i]; next.first != r.cur.want {
+		return fmt.Errorf("%w: %d, the log begins at %d now", ErrNotFound, r.cur.want, next.first)
+	}
+	return r.open(segments[i], segments[i].first, segments[i].start)
 }
 
 // Close lets go of the file.

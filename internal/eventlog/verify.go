@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 
 	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
@@ -109,7 +108,7 @@ func (s *scanned) report(checkIndex bool) SegmentReport {
 	}
 	defer func() { _ = x.file.Close() }()
 	seg.Indexed = true
-	if x.latest != math.MinInt64 {
+	if x.latest != noEvent {
 		seg.Latest = x.latest
 	}
 	if checkIndex && seg.Err == nil {
