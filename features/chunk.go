@@ -31,6 +31,7 @@ type chunk struct {
 	sequence      uint64 //
 	labels        *labels
 	stride        uint16 // bytes of a row
+	shared        bool   // a snapshot reads data and labels
 	rows, dropped uint8  // rows, of which the first are dropped: they only tell what the sums after them are counted from
 }
 
@@ -142,6 +143,9 @@ func (c *chunk) reserve(rows int) {
 
 // open puts an empty row before another, with the sums that lead to it.
 func (c *chunk) open(row int, t int64, sequence uint64) {
+	if row < int(c.rows) {
+		c.own()
+	}
 	stride := int(c.stride)
 	at := c.data[row*stride:]
 	copy(at[stride:], at[:(int(c.rows)-row)*stride])
@@ -200,6 +204,10 @@ func (c *chunk) tail(l *layout, from int) chunk {
 
 // head leaves only the first rows.
 func (c *chunk) head(rows int) {
+	if rows == int(c.rows) {
+		return
+	}
+	c.own() // rows to come take the places of those that go
 	c.rows = uint8(rows)
 	if c.labels != nil {
 		c.labels.until(rows)
@@ -209,6 +217,7 @@ func (c *chunk) head(rows int) {
 
 // cut removes the first rows for good.
 func (c *chunk) cut(l *layout, rows int) {
+	c.own()
 	c.rebase(l, c, rows, rows)
 	copy(c.data, c.data[rows*int(c.stride):int(c.rows)*int(c.stride)])
 	c.rows, c.dropped = c.rows-uint8(rows), 0

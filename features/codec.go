@@ -17,11 +17,24 @@ const (
 	wasCapped             // the cap dropped some
 )
 
-// encoder turns histories into bytes. It keeps its memory.
+// encoder turns histories into bytes, kept in out, or written to w where there is one.
 type encoder struct {
 	l     *layout
 	out   []byte
 	chunk chunk // a copy that may be changed
+	w     io.Writer
+	err   error
+}
+
+// flush hands what is encoded to the writer when it is more than limit.
+func (x *encoder) flush(limit int) {
+	if x.w == nil || len(x.out) <= limit {
+		return
+	}
+	if x.err == nil {
+		_, x.err = x.w.Write(x.out)
+	}
+	x.out = x.out[:0]
 }
 
 func (x *encoder) history(h *history) {
@@ -66,13 +79,19 @@ func (x *encoder) rows(from *chunk) {
 	c := &x.chunk
 	data := append(append(c.data[:0], from.data[:int(from.rows)*int(from.stride)]...), make([]byte, wordBytes)...)
 	*c = *from
-	c.data = data
+	c.data, c.shared = data, false
 	if c.dropped > 0 {
 		c.cut(x.l, int(c.dropped))
 	}
 	x.out = binary.AppendUvarint(x.out, uint64(c.rows))
 	x.out = append(x.out, c.data[:int(c.rows)*int(c.stride)]...)
 	x.texts(c)
+	x.said(c)
+	x.flush(blockSize)
+}
+
+// said writes what labels say of a chunk's rows.
+func (x *encoder) said(c *chunk) {
 	if c.labels == nil {
 		x.out = append(x.out, 0)
 		return
@@ -100,11 +119,12 @@ type source interface {
 	io.ByteReader
 }
 
-var errDamaged = errors.New("damaged")
+// ErrDamaged is in the error of ReadShard when what it read is not what WriteShard wrote.
+var ErrDamaged = errors.New("damaged")
 
 func (x *decoder) fail(problem string) {
 	if x.err == nil {
-		x.err = fmt.Errorf("%w: %s", errDamaged, problem)
+		x.err = fmt.Errorf("%w: %s", ErrDamaged, problem)
 	}
 }
 
@@ -182,8 +202,8 @@ func (x *decoder) history() *history {
 	h := newHistory()
 	x.header(h)
 	chunks := x.upTo(MaxCap, "too many chunks")
-	if chunks > 0 && (x.l.stride == 0 || h.newest == never) {
-		x.fail("entries where none can be")
+	if (chunks > 0) != (x.l.stride > 0 && h.newest != never) {
+		x.fail("entries where none can be, or none where there are")
 	}
 	h.tail.stride = uint16(x.l.stride)
 	for i := 0; i < chunks && x.err == nil; i++ {
@@ -198,6 +218,9 @@ func (x *decoder) history() *history {
 			h.push(x.l, int(h.tail.rows), 0, 0)
 		}
 		h.tail = c
+	}
+	if x.err == nil && chunks > 0 && h.time(h.end()) != h.newest {
+		x.fail("times are out of range")
 	}
 	return h
 }
@@ -217,6 +240,7 @@ func (x *decoder) rows() chunk {
 			x.fail("entries are out of order")
 		}
 	}
+	x.check(&c)
 	x.codes(&c)
 	said := x.upTo(1<<32, "too many labels")
 	if said > 0 {
@@ -233,6 +257,19 @@ func (x *decoder) rows() chunk {
 		c.judge()
 	}
 	return c
+}
+
+// check holds the values of rows to what events may have, as sums fit their bytes only then.
+func (x *decoder) check(c *chunk) {
+	for i := range x.l.columns {
+		col := &x.l.columns[i]
+		for row := range int(c.rows) {
+			switch v := c.field(col, row) - c.sum(col, row); {
+			case col.kind == sumColumn && (v > maxUnits || v < -maxUnits), col.kind == presentColumn && (v < 0 || v > 1):
+				x.fail("a value is out of range")
+			}
+		}
+	}
 }
 
 // order is that of labels.said, but for those that are known at the same time.

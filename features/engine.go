@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // EngineOptions tune an Engine; none of them changes a value.
@@ -18,7 +19,7 @@ type EngineOptions struct {
 
 // Placement is what the log says of an event that was just appended.
 type Placement struct {
-	Sequence  uint64
+	Sequence  uint64 // below 2^48
 	Outcome   Outcome
 	Labels    []Label // labels that waited for this event, in sequence order
 	Watermark int64   // the event clock after the event (Clock.Watermark): what only events later than allowed could see is gone; 0 = unknown
@@ -35,6 +36,7 @@ type Result struct {
 	Placement
 	Complete bool // every window reaches back as far as it is long
 	Degraded bool // the cap dropped events that a window may have held
+	Ahead    bool // an entity had the event already, so nothing was read; only while an engine that was restored catches up
 
 	time int64
 	gaps []gap // what Within needs of entities that do not hold all of their history; most do
@@ -51,6 +53,9 @@ type Engine struct {
 	reach   int64     // longest window with its delay, of all definitions
 	seed    uint64
 	shards  []shard
+
+	restoring sync.Mutex
+	behind    atomic.Pointer[catchUp] // while the engine catches up
 }
 
 // shard is a share of the entities under one lock.
@@ -58,6 +63,7 @@ type shard struct {
 	mu       sync.Mutex
 	entities []map[string]*history // by entity kind
 	resting  []resting             // by entity kind
+	position atomic.Uint64         // largest sequence of its events and labels; read without the lock
 	scratch  scratch               // of whoever holds this shard as the first of its shards
 	_        [64]byte              // keeps locks of neighbours on lines of their own
 }
@@ -66,6 +72,7 @@ type shard struct {
 type scratch struct {
 	ordinals  []uint64
 	histories []*history
+	skip      []bool // absent entities, and those that have the event already
 	bounds    []bounds
 	frauds    []verdicts
 	frame     frame
@@ -113,6 +120,7 @@ func NewEngine(schema *Schema, defs []Definition, opts EngineOptions) (*Engine, 
 		}
 		s.resting = make([]resting, len(schema.Entities))
 		s.scratch = scratch{ordinals: make([]uint64, len(schema.Entities)), histories: make([]*history, len(schema.Entities)),
+			skip:   make([]bool, len(schema.Entities)),
 			bounds: make([]bounds, windows), frauds: make([]verdicts, tallies)}
 	}
 	return e, nil
@@ -146,6 +154,17 @@ func (e *Engine) Projection(hashes []string) ([]int, error) {
 // Definitions; nil skips reading, for replay of events whose features nobody asks for, and Result then says nothing of Degraded and late windows. When
 // commit fails, nothing has happened and the error is commit's.
 func (e *Engine) Observe(ev *Event, vector []float64, commit Commit) (Result, error) {
+	return e.observe(ev, vector, 0, commit)
+}
+
+// Replay is Observe of an event whose sequence is known before, in an engine that may have been restored from snapshots: what a snapshot has of the
+// event is left as it is. commit is given ordinal 0 for an entity that had the event already; Result then says Ahead, and the vector is not read.
+func (e *Engine) Replay(ev *Event, vector []float64, sequence uint64, commit Commit) (Result, error) {
+	return e.observe(ev, vector, sequence, commit)
+}
+
+// observe does it; sequence is 0 where it is not known yet.
+func (e *Engine) observe(ev *Event, vector []float64, sequence uint64, commit Commit) (Result, error) {
 	if len(ev.Entities) != len(e.schema.Entities) || len(ev.Attributes) != len(e.schema.Attributes) || len(ev.Numbers) != len(e.schema.Numbers) {
 		return Result{}, fmt.Errorf("observe %s: the event does not have the fields of %s", ev.ID, e.schema.EventType)
 	}
@@ -157,9 +176,33 @@ func (e *Engine) Observe(ev *Event, vector []float64, commit Commit) (Result, er
 	held := e.lock(at, b[:0])
 	defer e.unlock(held)
 	s := &e.shards[held[0]].scratch
+	ahead := e.meet(ev, s, at, sequence)
+	placement, err := commit(s.ordinals)
+	if err != nil {
+		return Result{}, err
+	}
+	if placement.Sequence > maxSequence || sequence != 0 && placement.Sequence != sequence {
+		return Result{}, fmt.Errorf("observe %s: commit gave sequence %d", ev.ID, placement.Sequence)
+	}
+	e.reached(held, placement.Sequence)
+	result := Result{Placement: placement, Complete: e.reach == 0 || ev.Time-e.reach >= placement.Since, Ahead: ahead, time: ev.Time}
+	defer e.add(ev, s, at, &placement) // even if reading panics: the log has the event, and so must the state
+	if vector != nil && !ahead {
+		e.read(ev, s, vector, &result)
+	}
+	return result, nil
+}
+
+// meet finds the histories and ordinals of an event's entities, and says whether one of them had the event already.
+func (e *Engine) meet(ev *Event, s *scratch, at []int, sequence uint64) (ahead bool) {
+	behind := e.behind.Load()
 	for i, key := range ev.Entities {
 		s.ordinals[i], s.histories[i] = 0, nil
-		if key == "" {
+		if s.skip[i] = key == ""; s.skip[i] {
+			continue
+		}
+		if sequence != 0 && behind.has(i, key, sequence) {
+			s.skip[i], ahead = true, true
 			continue
 		}
 		s.ordinals[i] = 1
@@ -167,16 +210,19 @@ func (e *Engine) Observe(ev *Event, vector []float64, commit Commit) (Result, er
 			s.histories[i], s.ordinals[i] = h, h.arrivals+1
 		}
 	}
-	placement, err := commit(s.ordinals)
-	if err != nil {
-		return Result{}, err
+	return ahead
+}
+
+// reached notes that shards have what the log has up to a sequence.
+func (e *Engine) reached(held []int, sequence uint64) {
+	for _, i := range held {
+		if p := &e.shards[i].position; p.Load() < sequence {
+			p.Store(sequence)
+		}
 	}
-	result := Result{Placement: placement, Complete: e.reach == 0 || ev.Time-e.reach >= placement.Since, time: ev.Time}
-	defer e.add(ev, s, at, &placement) // even if reading panics: the log has the event, and so must the state
-	if vector != nil {
-		e.read(ev, s, vector, &result)
+	if behind := e.behind.Load(); behind != nil && sequence > behind.largest && len(behind.read) == len(behind.positions) {
+		e.behind.Store(nil)
 	}
-	return result, nil
 }
 
 // Label attaches a label to an event that was observed before, unless the event was dropped or no window can reach it any more. commit appends the
@@ -193,8 +239,13 @@ func (e *Engine) Label(ev *Event, eventSequence uint64, commit func() (Label, er
 	if err != nil {
 		return err
 	}
+	if label.Sequence > maxSequence {
+		return fmt.Errorf("label %s: commit gave sequence %d", ev.ID, label.Sequence)
+	}
+	behind := e.behind.Load()
+	e.reached(held, label.Sequence)
 	for i, key := range ev.Entities {
-		if h := e.shards[at[i]].entities[i][key]; h != nil {
+		if h := e.shards[at[i]].entities[i][key]; h != nil && !behind.has(i, key, label.Sequence) {
 			e.attach(i, h, ev.Time, eventSequence, label)
 		}
 	}
@@ -253,7 +304,7 @@ func (e *Engine) unlock(held []int) {
 // add puts a placed event into its entities' histories.
 func (e *Engine) add(ev *Event, s *scratch, at []int, p *Placement) {
 	for i, key := range ev.Entities {
-		if key == "" {
+		if s.skip[i] {
 			continue
 		}
 		h := s.histories[i]

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // interner gives every text in use a code of its own, so that entries keep four bytes and compare exactly. A code is good as long as an entry holds
@@ -11,6 +12,7 @@ import (
 type interner struct {
 	seed   maphash.Seed
 	shards [internShards]internShard
+	paused atomic.Int32 // snapshots that are being written
 }
 
 const (
@@ -23,6 +25,7 @@ type internShard struct {
 	codes map[string]uint32
 	slots []internSlot // the first stands for no code
 	free  []uint32
+	late  []uint32 // slots that were released while a snapshot was written, once for each time
 	_     [64]byte // keeps locks of neighbours on lines of their own
 }
 
@@ -76,11 +79,37 @@ func (in *interner) release(code uint32) {
 	s, at := &in.shards[code%internShards], code>>internBits
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if in.paused.Load() > 0 {
+		s.late = append(s.late, at)
+		return
+	}
+	s.release(at)
+}
+
+func (s *internShard) release(at uint32) {
 	slot := &s.slots[at]
 	if slot.uses--; slot.uses == 0 {
 		delete(s.codes, slot.text)
 		*slot = internSlot{}
 		s.free = append(s.free, at)
+	}
+}
+
+// pause keeps every code as it is until resume.
+func (in *interner) pause() { in.paused.Add(1) }
+
+func (in *interner) resume() {
+	if in.paused.Add(-1) > 0 {
+		return
+	}
+	for i := range in.shards {
+		s := &in.shards[i]
+		s.mu.Lock()
+		for _, at := range s.late {
+			s.release(at)
+		}
+		s.late = nil
+		s.mu.Unlock()
 	}
 }
 

@@ -41,6 +41,7 @@ func (v *verdicts) add(w *verdicts) {
 // label adds a label to a row. Labels come in the order of their own sequence, so this one goes after those known at the same time; the last of
 // them said again is no change.
 func (c *chunk) label(row int, label *Label) {
+	c.own()
 	if c.labels == nil {
 		c.labels = &labels{}
 	}

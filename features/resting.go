@@ -68,8 +68,12 @@ func (r *resting) append(record []byte, hash uint32) {
 func (r *resting) at(ref uint32) (record, key []byte) {
 	record = r.blocks[ref>>restBits].data[ref%restBlockSize:]
 	record = record[:binary.LittleEndian.Uint16(record)]
+	return record, recordKey(record)
+}
+
+func recordKey(record []byte) []byte {
 	n, width := binary.Uvarint(record[restHead:])
-	return record, record[restHead+width:][:n]
+	return record[restHead+width:][:n]
 }
 
 // open makes the history of a record.
