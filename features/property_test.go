@@ -179,8 +179,31 @@ func rapidEngine(t *rapid.T, schema *features.Schema, names []string, specs map[
 // TestConcurrentEqualsSerial: 64 goroutines, most of them on one entity, on four shards, labels among them, give the vectors and the state of a replay
 // in sequence order.
 func TestConcurrentEqualsSerial(t *testing.T) {
-	schema := handbookSchema()
-	names, specs := personalSpecs()
+	key := func(random *rand.Rand) string {
+		if random.Intn(5) == 0 {
+			return fmt.Sprint(random.Intn(9))
+		}
+		return "hot"
+	}
+	t.Run("published", func(t *testing.T) {
+		names, specs := personalSpecs()
+		concurrentEqualsSerial(t, handbookSchema(), names, specs, func(random *rand.Rand) features.Event {
+			return features.Event{ID: "e", Time: random.Int63n(20) * features.Day, Amount: random.Int63n(10_000), Entities: []string{key(random), fmt.Sprint(random.Intn(9))}}
+		})
+	})
+	t.Run("later", func(t *testing.T) {
+		names, specs := hotSpecs("10d", "20d")
+		schema := shop()
+		schema.AllowedLateness = features.DefaultAllowedLateness
+		concurrentEqualsSerial(t, schema, names, specs, func(random *rand.Rand) features.Event {
+			ev := event(0, random.Int63n(10_000), attribute(0, []string{"", "chip", "online"}[random.Intn(3)]), attribute(2, fmt.Sprint("note ", random.Intn(400))))
+			ev.Time, ev.Entities = random.Int63n(20)*features.Day, []string{key(random), fmt.Sprint("device ", random.Intn(400))}
+			return *ev
+		})
+	})
+}
+
+func concurrentEqualsSerial(t *testing.T, schema *features.Schema, names []string, specs map[string]features.Spec, draw func(*rand.Rand) features.Event) {
 	definitions, err := features.Expand(schema, names, specs)
 	require.NoError(t, err)
 	engine, err := features.NewEngine(schema, definitions, features.EngineOptions{Shards: 4})
@@ -202,11 +225,7 @@ func TestConcurrentEqualsSerial(t *testing.T) {
 			random := rand.New(rand.NewSource(int64(g)))
 			for range 50 {
 				s := &step{vector: make([]float64, len(engine.Definitions()))}
-				s.event = features.Event{ID: "e", Time: random.Int63n(20) * features.Day, Amount: random.Int63n(10_000),
-					Entities: []string{"hot", fmt.Sprint(random.Intn(9))}}
-				if random.Intn(5) == 0 {
-					s.event.Entities[0] = fmt.Sprint(random.Intn(9))
-				}
+				s.event = draw(random)
 				_, err := engine.Observe(&s.event, s.vector, func(ordinals []uint64) (features.Placement, error) {
 					mu.Lock()
 					defer mu.Unlock()
