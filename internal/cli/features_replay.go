@@ -28,7 +28,11 @@ type featuresReplayCommand struct {
 
 // Run computes and says what was done.
 func (c *featuresReplayCommand) Run(ctx context.Context, e *env) error {
-	t, names, err := featuresOf(c.Dir, c.EventType, c.Features)
+	t, err := eventTypeOf(c.Dir, c.EventType)
+	if err != nil {
+		return err
+	}
+	names, err := featureNames(t, c.Features)
 	if err != nil {
 		return err
 	}
@@ -75,23 +79,27 @@ func micros(t instant) int64 {
 	return t.UnixMicro()
 }
 
-// featuresOf finds an event type of a project and the features that a flag names.
-func featuresOf(dir, eventType string, flags []string) (*project.EventType, []string, error) {
+// eventTypeOf finds an event type of a project.
+func eventTypeOf(dir, name string) (*project.EventType, error) {
 	p, err := project.Load(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	t, ok := p.EventType(eventType)
-	if !ok {
-		var known []string
-		for _, t := range p.EventTypes {
-			known = append(known, t.Name)
-		}
-		return nil, nil, &usageError{fmt.Errorf("--event-type: the project has %s", strings.Join(known, ", "))}
+	if t, ok := p.EventType(name); ok {
+		return t, nil
 	}
+	var known []string
+	for _, t := range p.EventTypes {
+		known = append(known, t.Name)
+	}
+	return nil, &usageError{fmt.Errorf("--event-type: the project has %s", strings.Join(known, ", "))}
+}
+
+// featureNames gives the features that a flag names.
+func featureNames(t *project.EventType, flags []string) ([]string, error) {
 	names, err := t.FeatureList(strings.Join(flags, ","))
 	if err != nil {
-		return nil, nil, &usageError{err}
+		return nil, &usageError{err}
 	}
-	return t, names, nil
+	return names, nil
 }
