@@ -43,8 +43,9 @@ func (q *query) distinct(r *reading) float64 {
 	if r.current {
 		key, hash, own = q.ownKey(c)
 	}
-	if s := q.remember(r, b); s != nil {
-		return s.distinct(own, key, hash)
+	if s := q.slider(r.set, b); s != nil {
+		s.move(q, &q.l.sets[r.set], b)
+		return s.values.distinct(own, key, hash)
 	}
 	var seen [fewValues + 1]uint64
 	n := 0
@@ -80,15 +81,14 @@ func (q *query) share(r *reading) float64 {
 	if events == 0 {
 		return 0
 	}
-	if s := q.remember(r, b); s != nil {
-		same = s.count(key)
-	} else {
-		for p := b.lo; p < b.hi; {
-			p = q.h.next(p)
-			if x, has := q.h.key(c, p); has && x == key {
-				same++
-			}
-		}
+	switch s := q.slider(r.set, b); {
+	case s == nil:
+		same = q.occurrences(c, key, b.lo, b.hi)
+	case s.values != nil && s.from < b.to && b.to < s.to && b.from <= s.from: // a late event: what is remembered stays where the next one needs it
+		same = s.values.count(key) + q.occurrences(c, key, b.lo, q.h.upTo(s.from)) - q.occurrences(c, key, b.hi, q.h.upTo(s.to))
+	default:
+		s.move(q, &q.l.sets[r.set], b)
+		same = s.values.count(key)
 	}
 	if r.current && q.counts(r.filter) {
 		same++
@@ -96,28 +96,37 @@ func (q *query) share(r *reading) float64 {
 	return float64(same) / float64(events)
 }
 
-// remember brings what is remembered of a window's values to the event, nil for windows of few entries.
-func (q *query) remember(r *reading, b *bounds) *multiset {
+// occurrences counts the entries after lo and up to hi that have a key.
+func (q *query) occurrences(c *column, key uint64, lo, hi place) (n int) {
+	for lo < hi {
+		lo = q.h.next(lo)
+		if x, has := q.h.key(c, lo); has && x == key {
+			n++
+		}
+	}
+	return n
+}
+
+// slider is what remembers the values of a window, nil for windows of few entries.
+func (q *query) slider(set int, b *bounds) *slider {
 	h := q.h
-	if b.events <= fewValues && (h.sliders == nil || (*h.sliders)[r.set].values == nil) {
+	if b.events <= fewValues && (h.sliders == nil || (*h.sliders)[set].values == nil) {
 		return nil
 	}
 	if h.sliders == nil {
 		sliders := make([]slider, len(q.l.sets))
 		h.sliders = &sliders
 	}
-	s := &(*h.sliders)[r.set]
+	s := &(*h.sliders)[set]
 	if b.events <= fewValues/2 {
 		s.values = nil
 		return nil
 	}
-	s.move(q, r, b)
-	return s.values
+	return s
 }
 
 // move brings a slider to a window.
-func (s *slider) move(q *query, r *reading, b *bounds) {
-	set := &q.l.sets[r.set]
+func (s *slider) move(q *query, set *valueSet, b *bounds) {
 	if s.values == nil || b.from >= s.to || b.to <= s.from {
 		s.values = newMultiset(q.l.seed)
 		s.add(q, set, b.lo, b.hi)
@@ -185,4 +194,35 @@ func (s *slider) concerns(h *history, c *column, p place) (key uint64, concerned
 		return 0, false
 	}
 	return h.key(c, p)
+}
+
+// Warm has the engine remember the values of large windows that end at the watermark, as it would after some events of each entity: for an engine
+// whose state was just read. It changes no value.
+func (e *Engine) Warm(watermark int64) {
+	for i := range e.shards {
+		s := &e.shards[i]
+		s.mu.Lock()
+		for kind := range e.layouts {
+			for _, h := range s.entities[kind] {
+				e.warm(kind, h, &s.scratch, watermark)
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (e *Engine) warm(kind int, h *history, s *scratch, watermark int64) {
+	l := &e.layouts[kind]
+	if len(l.sets) == 0 || h.size() <= fewValues {
+		return
+	}
+	q := query{l: l, h: h, ev: &Event{Time: watermark}, windows: s.bounds[:len(l.windows)], known: s.frauds[:len(l.tallies)],
+		lateness: e.schema.AllowedLateness, watermark: watermark}
+	q.bound(kind, &Result{})
+	for i := range l.sets {
+		b := &q.windows[l.sets[i].window]
+		if s := q.slider(i, b); s != nil {
+			s.move(&q, &l.sets[i], b)
+		}
+	}
 }

@@ -47,6 +47,9 @@ func TestManyValuesEqualOracle(t *testing.T) {
 			ev.Attributes = []string{fmt.Sprint("channel ", random.Intn(values)), []string{"", "true", "false"}[random.Intn(3)], fmt.Sprint("note ", random.Intn(values))}
 			ev.Numbers[0], ev.Entities[1] = float64(random.Intn(values))/100, []string{"", fmt.Sprint("device ", random.Intn(values))}[random.Intn(2)]
 			p := features.Placement{Sequence: uint64(i + 1), Outcome: clock.Admit(ev.Time, schema.AllowedLateness)}
+			if random.Intn(60) == 0 {
+				engine.Warm(clock.Watermark())
+			}
 			var reading []float64
 			var want answer
 			if i > 340 && random.Intn(3) == 0 || i < 340 && random.Intn(60) == 0 {
@@ -125,31 +128,42 @@ func TestLaterKindsDoNotAllocate(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(5_000, observe))
 }
 
-// BenchmarkHotValues: one entity with a day of events, one a second, read by all later kinds.
+// BenchmarkHotValues: one entity with a day of events, one a second, read by all later kinds; where they are late, every twentieth is, by up to ten
+// minutes.
 func BenchmarkHotValues(b *testing.B) {
 	for _, values := range []int{200, 2_000, 100_000} {
-		b.Run(fmt.Sprint(values, "_values"), func(b *testing.B) {
-			names, specs := hotSpecs("1h", "1d")
-			schema := shop()
-			schema.Cap = features.MaxCap
-			engine := newEngine(b, schema, names, specs)
-			vector, next, sequence := make([]float64, len(engine.Definitions())), hotEvents(200_000, values), uint64(0)
-			commit := func([]uint64) (features.Placement, error) {
-				sequence++
-				return features.Placement{Sequence: sequence, Outcome: features.InOrder}, nil
-			}
-			for i := range 100_000 {
-				if _, err := engine.Observe(next(i), vector, commit); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportAllocs()
-			b.ResetTimer()
-			for i := range b.N {
-				if _, err := engine.Observe(next(100_000+i), vector, commit); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+		for _, late := range []int64{0, 600} {
+			benchmarkHotValues(b, values, late)
+		}
 	}
+}
+
+func benchmarkHotValues(b *testing.B, values int, late int64) {
+	b.Run(fmt.Sprintf("%d_values_late_%d", values, late), func(b *testing.B) {
+		names, specs := hotSpecs("1h", "1d")
+		schema := shop()
+		schema.Cap = features.MaxCap
+		engine := newEngine(b, schema, names, specs)
+		vector, next, sequence := make([]float64, len(engine.Definitions())), hotEvents(200_000, values), uint64(0)
+		commit := func([]uint64) (features.Placement, error) {
+			sequence++
+			return features.Placement{Sequence: sequence, Outcome: features.InOrder}, nil
+		}
+		for i := range 100_000 {
+			if _, err := engine.Observe(next(i), vector, commit); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportAllocs()
+		b.ResetTimer()
+		for i := range b.N {
+			ev := next(100_000 + i)
+			if late > 0 && i%20 == 0 {
+				ev.Time -= int64(i) * 7919 % late * features.Second
+			}
+			if _, err := engine.Observe(ev, vector, commit); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
