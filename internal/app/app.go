@@ -168,6 +168,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.wg.Add(1)
 	go func() { defer a.wg.Done(); a.follow() }()
 	a.auditParity()
+	a.keepState()
 	l, err := a.listen()
 	if err != nil {
 		return err

@@ -61,7 +61,7 @@ func newProject(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, examples.Copy("demo-payments", dir))
-	config := "listen: {grpc: 127.0.0.1:0, http: 127.0.0.1:0, admin: 127.0.0.1:0}\nlog: {segment_bytes: 1MiB}\ntraining: {threads: 2}\n"
+	config := "listen: {grpc: 127.0.0.1:0, http: 127.0.0.1:0, admin: 127.0.0.1:0}\nlog: {segment_bytes: 1MiB}\nsnapshots: {every: 50ms}\ntraining: {threads: 2}\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "haechi.yaml"), []byte(config), 0o600))
 	return dir
 }

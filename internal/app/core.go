@@ -87,7 +87,7 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	}
 	c.scorer, err = scoring.New(scoring.Options{
 		Log: c.log, Registry: a.registry, EventTypes: a.policies, ReadDocument: readDocument, MaxSkew: config.MaxSkew,
-		PIIKey: a.piiKey, RefuseCardNumbers: config.RefuseCardNumbers, WithoutFeatures: !a.opts.Serve, Logger: a.opts.Logger, Registerer: c.metrics,
+		SnapshotDir: a.snapshotDir(), PIIKey: a.piiKey, RefuseCardNumbers: config.RefuseCardNumbers, WithoutFeatures: !a.opts.Serve, Logger: a.opts.Logger, Registerer: c.metrics,
 	})
 	if err != nil {
 		return c, err
@@ -152,6 +152,11 @@ func (a *App) closeCore(ctx context.Context) error {
 	if c.loader != nil && c.log.Writable() == nil {
 		if err := c.loader.Drain(ctx, c.log.Durable()); err != nil {
 			a.opts.Logger.Warn("the warehouse is behind the log; it catches up at the next start", "error", err)
+		}
+	}
+	if a.snapshotDir() != "" && c.log.Writable() == nil {
+		if _, err := c.scorer.Snapshot(ctx, 1); err != nil {
+			a.opts.Logger.Warn("no snapshot could be written at the end; the next start reads more of the log", "error", err)
 		}
 	}
 	return c.close()

@@ -191,6 +191,9 @@ func TestKilledServer(t *testing.T) {
 		close(died)
 		<-loaded
 	}
+	written, err := filepath.Glob(filepath.Join(dir, "data", "snapshots", "*.snap"))
+	require.NoError(t, err)
+	require.NotEmpty(t, written, "starts were from snapshots")
 	check(t, dir, l)
 }
 

@@ -26,6 +26,14 @@ func (l *Log) Append(rec *logv1.Record, place func(sequence uint64)) (uint64, er
 	return l.append(rec, place)
 }
 
+// Pause runs f with the sequence given last, while no record is placed: what place functions have kept is then as of that
+// record. f must be short, and must not call the log.
+func (l *Log) Pause(f func(last uint64)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f(l.next - 1)
+}
+
 func (l *Log) append(rec *logv1.Record, place func(uint64)) (uint64, error) {
 	size := rec.SizeVT()
 	if err := l.refusal(rec, size); err != nil {

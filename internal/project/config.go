@@ -20,6 +20,7 @@ type Config struct {
 	MaxSkew           time.Duration // an event further ahead of the receiver's clock is refused
 	PIIKeyFile        string        // key that hashes fields flagged pii; "" when none is used
 	Training          Training      // bounds of a retrain beside a serving process
+	SnapshotEvery     time.Duration // how often the state is written, so that a start reads the log from there on; 0: never
 	Audit             Audit         // the server's background check of decisions against the log
 }
 
@@ -87,6 +88,9 @@ type rawConfig struct {
 		Memory  size `yaml:"memory"`
 		Nice    *int `yaml:"nice"`
 	} `yaml:"training"`
+	Snapshots struct {
+		Every *duration `yaml:"every"`
+	} `yaml:"snapshots"`
 	Audit struct {
 		Every *duration `yaml:"every"`
 		OneIn *int      `yaml:"one_in"`
@@ -103,6 +107,7 @@ const (
 	defaultMinFree  = 256 << 20
 	defaultMaxSkew  = 5 * time.Minute
 	defaultNice     = 10
+	defaultSnapshot = 10 * time.Minute
 	defaultAudit    = 6 * time.Hour
 	defaultOneIn    = 100
 	defaultShare    = 0.05
@@ -123,6 +128,7 @@ func readConfig(dir string, d *document) Config {
 		MaxSkew:           defaultMaxSkew,
 		RefuseCardNumbers: raw.RefuseCardNumbers,
 		Training:          Training{raw.Training.Threads, int64(raw.Training.Memory), defaultNice},
+		SnapshotEvery:     defaultSnapshot,
 		Audit:             Audit{defaultAudit, defaultOneIn, defaultShare},
 	}
 	if raw.Log.MinFreeBytes != nil {
@@ -133,6 +139,9 @@ func readConfig(dir string, d *document) Config {
 	}
 	if raw.Training.Nice != nil {
 		c.Training.Nice = *raw.Training.Nice
+	}
+	if raw.Snapshots.Every != nil {
+		c.SnapshotEvery = micros(*raw.Snapshots.Every)
 	}
 	if raw.Audit.Every != nil {
 		c.Audit.Every = micros(*raw.Audit.Every)

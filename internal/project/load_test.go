@@ -228,14 +228,15 @@ func TestDefaults(t *testing.T) {
 	p, err := project.Load(dir)
 	require.NoError(t, err)
 	require.Equal(t, project.Config{
-		Listen:    project.Listen{GRPC: "127.0.0.1:7461", HTTP: "127.0.0.1:7462", Admin: "127.0.0.1:7463"},
-		Data:      filepath.Join(dir, "data"),
-		Log:       project.LogConfig{MinFreeBytes: 256 << 20, Compress: true},
-		Warehouse: project.Warehouse{Driver: "duckdb"},
-		Registry:  project.Registry{Driver: "sqlite"},
-		MaxSkew:   5 * 60e9,
-		Training:  project.Training{Nice: 10},
-		Audit:     project.Audit{Every: 6 * time.Hour, OneIn: 100, Share: .05},
+		Listen:        project.Listen{GRPC: "127.0.0.1:7461", HTTP: "127.0.0.1:7462", Admin: "127.0.0.1:7463"},
+		Data:          filepath.Join(dir, "data"),
+		Log:           project.LogConfig{MinFreeBytes: 256 << 20, Compress: true},
+		Warehouse:     project.Warehouse{Driver: "duckdb"},
+		Registry:      project.Registry{Driver: "sqlite"},
+		MaxSkew:       5 * 60e9,
+		Training:      project.Training{Nice: 10},
+		SnapshotEvery: 10 * time.Minute,
+		Audit:         project.Audit{Every: 6 * time.Hour, OneIn: 100, Share: .05},
 	}, p.Config)
 	key, err := p.PIIKey()
 	require.NoError(t, err)

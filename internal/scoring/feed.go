@@ -47,6 +47,8 @@ type feed struct {
 	vector  []float64
 	// tracked are the entity keys, by kind, whose histories are kept; nil: all. Events that name none of them are passed over.
 	tracked []map[string]bool
+	// after is the record up to which the engine was restored from a snapshot; those up to there are passed over.
+	after uint64
 	// before is told each event and its place before it passes through the engine; may be nil.
 	before func(ev *features.Event, p features.Placement) error
 }
@@ -80,13 +82,19 @@ func (f *feed) event(sequence uint64, rec *logv1.Event, lay *layout, read bool) 
 			return ev, features.Result{}, err
 		}
 	}
-	result, err := f.engine.Observe(&ev, vector, func(got []uint64) (features.Placement, error) {
-		if !slices.Equal(got, want) {
+	result, err := f.engine.Replay(&ev, vector, sequence, func(got []uint64) (features.Placement, error) {
+		if !sameOrdinals(got, want) {
 			return features.Placement{}, fmt.Errorf("event %s has ordinals %v in its entities' histories, logged are %v: the log is not whole, run haechi log verify", rec.Id, got, want)
 		}
 		return placement, nil
 	})
 	return ev, result, err
+}
+
+// sameOrdinals holds the ordinals that the engine gives against those logged; it gives 0 for an entity whose snapshot has the
+// event already.
+func sameOrdinals(got, want []uint64) bool {
+	return slices.EqualFunc(got, want, func(g, w uint64) bool { return g == w || g == 0 })
 }
 
 // keep leaves of an event the entities that are tracked; nil when there is none.

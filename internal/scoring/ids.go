@@ -42,6 +42,18 @@ type ids struct {
 	waits  atomic.Int64 // labels that wait for their event
 	// forgotten is the sequence up to which records may have left memory.
 	forgotten atomic.Uint64
+
+	met struct { // labels whose event came while a snapshot is taken, which may be of a moment before it
+		sync.Mutex
+		keep   bool
+		labels []awaitedLabel
+	}
+}
+
+// awaitedLabel is a label that waits, or waited, for its event.
+type awaitedLabel struct {
+	key   eventlog.Key
+	label features.Label
 }
 
 func newIDs(log *eventlog.Log) *ids {
@@ -146,10 +158,88 @@ func (x *ids) arrived(k eventlog.Key) {
 }
 
 func (x *ids) arrive(s *idShard, k eventlog.Key) {
-	if n := len(s.waiting[k]); n > 0 {
-		delete(s.waiting, k)
-		x.waits.Add(-int64(n))
+	n := len(s.waiting[k])
+	if n == 0 {
+		return
 	}
+	x.met.Lock()
+	if x.met.keep {
+		for _, l := range s.waiting[k] {
+			x.met.labels = append(x.met.labels, awaitedLabel{k, l})
+		}
+	}
+	x.met.Unlock()
+	delete(s.waiting, k)
+	x.waits.Add(-int64(n))
+}
+
+// watch keeps the labels that end their waiting from now on, until waitingAt.
+func (x *ids) watch() {
+	x.met.Lock()
+	x.met.keep, x.met.labels = true, nil
+	x.met.Unlock()
+}
+
+// unwatch ends watch, if waitingAt has not.
+func (x *ids) unwatch() {
+	x.met.Lock()
+	x.met.keep, x.met.labels = false, nil
+	x.met.Unlock()
+}
+
+// waitingAt gives the labels that waited when the record with that sequence was the last one, which was after watch. Every
+// event up to there must have landed.
+func (x *ids) waitingAt(ctx context.Context, sequence uint64) ([]features.Label, error) {
+	var all []awaitedLabel
+	for i := range x.shards {
+		s := &x.shards[i]
+		s.Lock()
+		for k, labels := range s.waiting {
+			for _, l := range labels {
+				all = append(all, awaitedLabel{k, l})
+			}
+		}
+		s.Unlock()
+	}
+	x.met.Lock() // after the shards: a label is in either, or in both
+	all = append(all, x.met.labels...)
+	x.met.keep, x.met.labels = false, nil
+	x.met.Unlock()
+	var out []features.Label
+	seen := map[uint64]bool{}
+	for _, a := range all {
+		if a.label.Sequence > sequence || seen[a.label.Sequence] {
+			continue
+		}
+		seen[a.label.Sequence] = true
+		p, known, err := x.find(ctx, a.key)
+		if err != nil {
+			return nil, err
+		}
+		if !known || p.event > sequence {
+			out = append(out, a.label)
+		}
+	}
+	return out, nil
+}
+
+// settle waits until every id that is being worked on now has landed or been dropped.
+func (x *ids) settle(ctx context.Context) error {
+	for i := range x.shards {
+		s := &x.shards[i]
+		var flights []*flight
+		s.Lock()
+		for _, f := range s.flights {
+			flights = append(flights, f)
+		}
+		s.Unlock()
+		for _, f := range flights {
+			if err := f.wait(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // drop ends a flight that left no trace.

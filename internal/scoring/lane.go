@@ -35,7 +35,7 @@ type lane struct {
 	// changing serialises changes of the champion.
 	changing sync.Mutex
 	serving  atomic.Pointer[serving]
-	applied  applied
+	applied  atomic.Pointer[applied]
 	refused  refusal
 }
 
@@ -83,6 +83,7 @@ type loaded struct {
 func newLane(t EventType) *lane {
 	t.scope = features.NewScope(&t.Schema, t.Definitions...)
 	l := &lane{typ: t}
+	l.applied.Store(&applied{})
 	l.serving.Store(&serving{cause: "no champion has been promoted"})
 	return l
 }
@@ -290,13 +291,13 @@ func (s *Scorer) stateRevision(l *lane, next *serving) error {
 		now.champion = next.champion.version.Digest
 		rec.Champion, _ = hex.DecodeString(now.champion)
 	}
-	if now == l.applied {
+	if now == *l.applied.Load() {
 		return nil
 	}
 	if _, err := s.log.Append(&logv1.Record{Body: &logv1.Record_Revision{Revision: rec}}, nil); err != nil {
 		return fmt.Errorf("state revision %d in the log: %w", next.revision, err)
 	}
-	l.applied = now
+	l.applied.Store(&now)
 	return nil
 }
 

@@ -19,6 +19,8 @@ type metrics struct {
 	ruleErrors    *prometheus.CounterVec
 	cardNumbers   *prometheus.CounterVec
 	panics        prometheus.Counter
+
+	snapshotSequence, snapshotSeconds prometheus.Gauge
 }
 
 // newMetrics registers what this package counts; waiting gives the labels that wait for their event.
@@ -42,8 +44,13 @@ func newMetrics(r prometheus.Registerer, waiting func() float64) *metrics {
 		cardNumbers:   counter("card_numbers_total", "Values that look like a card number in clear.", "event_type", "field"),
 		panics:        prometheus.NewCounter(prometheus.CounterOpts{Namespace: "haechi", Subsystem: "scoring", Name: "panics_total", Help: "Panics caught on the decision path."}),
 	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "haechi", Subsystem: "scoring", Name: name, Help: help})
+	}
+	m.snapshotSequence = gauge("snapshot_sequence", "Record as of which the newest snapshot of this process is.")
+	m.snapshotSeconds = gauge("snapshot_seconds", "How long the newest snapshot took to write.")
 	if r != nil {
-		r.MustRegister(m.decisions, m.duration, m.fallbacks, m.repeated, m.labels, m.labelsWaiting, m.imported, m.refused, m.ruleErrors, m.cardNumbers, m.panics)
+		r.MustRegister(m.snapshotSequence, m.snapshotSeconds, m.decisions, m.duration, m.fallbacks, m.repeated, m.labels, m.labelsWaiting, m.imported, m.refused, m.ruleErrors, m.cardNumbers, m.panics)
 	}
 	return m
 }

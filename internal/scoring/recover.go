@@ -1,8 +1,10 @@
 package scoring
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"github.com/haechi-fraud/haechi/features"
@@ -10,14 +12,22 @@ import (
 	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
 )
 
-// Recover makes all state from the log: ids, histories, labels, watermarks. Scored events that a crash left without a
-// decision are decided now, on the vector that they had, with flag recovered. progress may be nil; it is told records done
-// and records there are.
-func (s *Scorer) Recover(ctx context.Context, progress func(done, total uint64)) error {
+// Recover makes all state: from the newest good snapshot and the log after it, or from the whole log. Scored events that a
+// crash left without a decision are decided now, on the vector that they had, with flag recovered. progress may be nil; it is
+// told records done and records there are.
+func (s *Scorer) Recover(ctx context.Context, progress func(done, total uint64)) (err error) {
 	if progress == nil {
 		progress = func(uint64, uint64) {}
 	}
-	undecided, err := s.index(ctx)
+	snapshot, err := s.newestSnapshot()
+	if err != nil {
+		return err
+	}
+	if snapshot != nil {
+		defer func() { err = errors.Join(err, snapshot.close()) }()
+		s.snapshotAt.Store(snapshot.Sequence)
+	}
+	undecided, err := s.index(ctx, snapshot)
 	if err != nil {
 		return fmt.Errorf("recover ids from the log: %w", err)
 	}
@@ -28,17 +38,155 @@ func (s *Scorer) Recover(ctx context.Context, progress func(done, total uint64))
 	if err := s.champions(ctx); err != nil {
 		return err
 	}
-	if err := s.histories(ctx, undecided, progress); err != nil {
+	feeds, err := s.restore(ctx, snapshot)
+	if err != nil {
+		return err
+	}
+	if err := s.histories(ctx, feeds, undecided, progress); err != nil {
 		return fmt.Errorf("recover feature state from the log: %w", err)
 	}
 	return s.log.Wait(ctx, s.log.Last())
 }
 
-// index reads the log once for ids, decisions and labels, and returns the scored events that have no decision.
-func (s *Scorer) index(ctx context.Context) (map[uint64]bool, error) {
+// newestSnapshot finds the newest snapshot of this log that is whole; nil when there is none. What a killed process left
+// unfinished is removed.
+func (s *Scorer) newestSnapshot() (*snapshotFile, error) {
+	if s.opts.SnapshotDir == "" || s.opts.WithoutFeatures {
+		return nil, nil
+	}
+	if err := s.sweepSnapshots(); err != nil {
+		return nil, err
+	}
+	paths, err := snapshotPaths(s.opts.SnapshotDir)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		f, err := openSnapshot(path)
+		if err != nil {
+			s.opts.Logger.Error("a snapshot cannot be used, the one before it or the log is read instead", "error", err)
+			continue
+		}
+		if f.LogID == s.log.ID() && f.Reached <= s.log.Durable() && f.Sequence <= s.log.Durable() {
+			return f, nil
+		}
+		s.opts.Logger.Error("a snapshot is of another log, or of records that this one does not have", "snapshot", path, "log", s.log.ID())
+		if err := f.close(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// restore fills the engines from the snapshot. An engine that computes other definitions than the snapshot has is made from
+// the whole log.
+func (s *Scorer) restore(ctx context.Context, snapshot *snapshotFile) (map[*lane]*feed, error) {
+	feeds := map[*lane]*feed{}
+	for _, l := range s.lanes {
+		feeds[l] = newFeed(l, l.engine)
+	}
+	if snapshot == nil {
+		return feeds, nil
+	}
+	for i := range snapshot.Lanes {
+		h := &snapshot.Lanes[i]
+		l := s.lanes[h.EventType]
+		var refused error
+		for range h.Shards {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			content, err := snapshot.frame(maxFrame)
+			if err != nil {
+				return nil, fmt.Errorf("read snapshot %s: %w", snapshot.path, err)
+			}
+			if l != nil && refused == nil {
+				_, refused = l.engine.ReadShard(bytes.NewReader(content))
+			}
+		}
+		if l == nil {
+			continue
+		}
+		if refused == nil {
+			_, refused = l.engine.Restored()
+		}
+		if refused != nil {
+			s.opts.Logger.Warn("the snapshot does not serve the event type, its state is made from the whole log", "event_type", h.EventType, "cause", refused)
+			if err := s.anew(l); err != nil {
+				return nil, err
+			}
+			feeds[l] = newFeed(l, l.engine)
+			continue
+		}
+		if err := feeds[l].resume(s, snapshot.Sequence, h); err != nil {
+			return nil, err
+		}
+	}
+	return feeds, nil
+}
+
+// anew gives a lane an empty engine of what it serves.
+func (s *Scorer) anew(l *lane) error {
+	sv := *l.serving.Load()
+	engine, err := s.engineFor(l, sv.champion)
+	if err != nil {
+		return fmt.Errorf("features of %s: %w", l.typ.Name, err)
+	}
+	if sv.champion != nil {
+		if sv.row, err = engine.Projection(sv.champion.hashes); err != nil {
+			return err
+		}
+	}
+	l.use(engine)
+	l.serving.Store(&sv)
+	return nil
+}
+
+// resume sets a feed to where a snapshot was taken.
+func (f *feed) resume(s *Scorer, sequence uint64, h *snapshotLane) error {
+	f.after = sequence
+	if h.Started {
+		f.clock.Advance(h.Since)
+		f.clock.Advance(h.Watermark)
+	}
+	for _, w := range h.Waiting {
+		label, err := s.waitingLabel(w)
+		if err != nil {
+			return err
+		}
+		f.waiting[w.EventID] = append(f.waiting[w.EventID], label)
+	}
+	return nil
+}
+
+// waitingLabel reads a label that a snapshot says was waiting.
+func (s *Scorer) waitingLabel(w snapshotLabel) (features.Label, error) {
+	rec, err := s.get(w.Sequence)
+	if err != nil {
+		return features.Label{}, fmt.Errorf("read the waiting label %d: %w", w.Sequence, err)
+	}
+	body := rec.GetLabel()
+	if body == nil {
+		return features.Label{}, fmt.Errorf("record %d of the log is not a label: run haechi log verify", w.Sequence)
+	}
+	return labelOf(w.Sequence, body), nil
+}
+
+// index reads the log for ids, decisions and labels, from where the log's own index or the snapshot ends, and returns the
+// scored events that have no decision.
+func (s *Scorer) index(ctx context.Context, snapshot *snapshotFile) (map[uint64]bool, error) {
 	undecided := map[uint64]bool{}
 	indexed := s.log.Indexed() // up to there the log finds ids itself
-	_, err := s.walk(ctx, 1, func(sequence uint64, rec *logv1.Record) error {
+	from, decided := uint64(1), uint64(0)
+	if snapshot != nil {
+		from, decided = min(indexed, snapshot.Sequence)+1, snapshot.Reached
+		for i := range snapshot.Lanes {
+			if err := s.indexSnapshot(&snapshot.Lanes[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	_, err := s.walk(ctx, from, func(sequence uint64, rec *logv1.Record) error {
 		switch body := rec.Body.(type) {
 		case *logv1.Record_Event:
 			lay, err := s.layoutOf(body.Event.EventType)
@@ -50,7 +198,7 @@ func (s *Scorer) index(ctx context.Context) (map[uint64]bool, error) {
 			} else {
 				s.ids.arrived(k)
 			}
-			if body.Event.Origin == logv1.Origin_ORIGIN_SCORED {
+			if body.Event.Origin == logv1.Origin_ORIGIN_SCORED && sequence > decided {
 				undecided[sequence] = true
 			}
 		case *logv1.Record_Decision:
@@ -63,27 +211,50 @@ func (s *Scorer) index(ctx context.Context) (map[uint64]bool, error) {
 				s.ids.decided(s.ids.key(lay.lane.typ.Name, body.Decision.EventId), sequence)
 			}
 		case *logv1.Record_Label:
-			lay, err := s.layoutOf(body.Label.EventType)
-			if err != nil {
-				return err
-			}
-			k := s.ids.key(lay.lane.typ.Name, body.Label.EventId)
-			switch {
-			case body.Label.EventSequence == 0:
-				s.ids.restore(k, labelOf(sequence, body.Label))
-			case sequence > indexed:
-				s.ids.addLabel(k, sequence)
-			}
+			return s.indexLabel(sequence, body.Label, indexed, snapshot)
 		case *logv1.Record_Revision:
 			lay, err := s.layoutOf(body.Revision.EventType)
 			if err != nil {
 				return err
 			}
-			lay.lane.applied = applied{body.Revision.Revision, hex.EncodeToString(body.Revision.Champion)}
+			lay.lane.applied.Store(&applied{body.Revision.Revision, hex.EncodeToString(body.Revision.Champion)})
 		}
 		return nil
 	})
 	return undecided, err
+}
+
+func (s *Scorer) indexLabel(sequence uint64, rec *logv1.Label, indexed uint64, snapshot *snapshotFile) error {
+	lay, err := s.layoutOf(rec.EventType)
+	if err != nil {
+		return err
+	}
+	k := s.ids.key(lay.lane.typ.Name, rec.EventId)
+	waits := rec.EventSequence == 0 && (snapshot == nil || sequence > snapshot.Sequence) // those before stand in the snapshot
+	switch {
+	case waits:
+		s.ids.restore(k, labelOf(sequence, rec))
+	case sequence > indexed:
+		s.ids.addLabel(k, sequence)
+	}
+	return nil
+}
+
+// indexSnapshot takes from a snapshot what stands in the log before it.
+func (s *Scorer) indexSnapshot(h *snapshotLane) error {
+	l := s.lanes[h.EventType]
+	if l == nil {
+		return nil
+	}
+	l.applied.Store(&applied{h.Revision, h.Champion})
+	for _, w := range h.Waiting {
+		label, err := s.waitingLabel(w)
+		if err != nil {
+			return err
+		}
+		s.ids.restore(s.ids.key(h.EventType, w.EventID), label)
+	}
+	return nil
 }
 
 // champions loads what each event type is to be served with. One that cannot be loaded leaves the declared fallback in
@@ -136,14 +307,14 @@ func (s *Scorer) engineFor(l *lane, v *loaded) (*features.Engine, error) {
 }
 
 // histories feeds the engines and decides what was left undecided.
-func (s *Scorer) histories(ctx context.Context, undecided map[uint64]bool, progress func(done, total uint64)) error {
-	feeds := map[*lane]*feed{}
-	for _, l := range s.lanes {
-		feeds[l] = newFeed(l, l.engine)
+func (s *Scorer) histories(ctx context.Context, feeds map[*lane]*feed, undecided map[uint64]bool, progress func(done, total uint64)) error {
+	from := s.log.Durable() + 1
+	for _, f := range feeds {
+		from = min(from, f.after+1)
 	}
 	total := s.log.Durable()
 	var late []*Decision
-	_, err := s.walk(ctx, 1, func(sequence uint64, rec *logv1.Record) error {
+	_, err := s.walk(ctx, from, func(sequence uint64, rec *logv1.Record) error {
 		if sequence%65536 == 0 {
 			progress(sequence, total)
 		}
@@ -155,9 +326,15 @@ func (s *Scorer) histories(ctx context.Context, undecided map[uint64]bool, progr
 			}
 			open := undecided[sequence] && !s.opts.WithoutFeatures
 			f := feeds[lay.lane]
+			if sequence <= f.after {
+				return nil
+			}
 			ev, result, err := f.event(sequence, body.Event, lay, open)
 			if err != nil {
 				return err
+			}
+			if open && result.Ahead {
+				return fmt.Errorf("event %s has no decision although the snapshot knows what came after it: delete the snapshots and start again", ev.ID)
 			}
 			if open {
 				late = append(late, s.decideLate(lay.lane, f, &ev, result))
@@ -167,7 +344,9 @@ func (s *Scorer) histories(ctx context.Context, undecided map[uint64]bool, progr
 			if err != nil {
 				return err
 			}
-			return feeds[lay.lane].label(sequence, body.Label, lay)
+			if f := feeds[lay.lane]; sequence > f.after {
+				return f.label(sequence, body.Label, lay)
+			}
 		}
 		return nil
 	})

@@ -92,7 +92,7 @@ func (s *Scorer) ReplayAll(ctx context.Context, o ReplayOptions) (ReplayTotals, 
 		if err != nil {
 			return sum, err
 		}
-		pace := pacer{share: o.Share}
+		pace := pacer{share: o.Share, every: paceRecords}
 		chosen, err := s.choose(ctx, l, &o, &pace)
 		if err != nil {
 			return sum, err

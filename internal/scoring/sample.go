@@ -72,14 +72,15 @@ func (s *Scorer) choose(ctx context.Context, l *lane, o *ReplayOptions, pace *pa
 // pacer keeps work to a share of one core.
 type pacer struct {
 	share float64 // 0: no bound
+	every int     // steps between looks at the clock
 	steps int
 	since time.Time
 }
 
 const (
-	// paceSteps is how many records are read between looks at the clock.
-	paceSteps  = 256
-	longestNap = time.Second
+	// paceRecords is how many records are read between looks at the clock.
+	paceRecords = 256
+	longestNap  = time.Second
 )
 
 // between rests between the records that visit is given.
@@ -92,12 +93,12 @@ func (p *pacer) between(ctx context.Context, visit func(uint64, *logv1.Record) e
 	}
 }
 
-// rest is called once a record; it sleeps when the work since the last sleep was more than its share.
+// rest is called once a step; it sleeps when the work since the last sleep was more than its share.
 func (p *pacer) rest(ctx context.Context) error {
 	if p.share <= 0 || p.share >= 1 {
 		return nil
 	}
-	if p.steps++; p.steps%paceSteps != 0 {
+	if p.steps++; p.steps%p.every != 0 {
 		return nil
 	}
 	if p.since.IsZero() {

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -56,6 +57,8 @@ type Options struct {
 	PIIKey []byte
 	// RefuseCardNumbers refuses what looks like a card number in clear; otherwise it is counted and warned of.
 	RefuseCardNumbers bool
+	// SnapshotDir is the folder of snapshots; empty: none are kept and every start reads the whole log.
+	SnapshotDir string
 	// WithoutFeatures keeps only ids and ordinals: enough to import history, not to score.
 	WithoutFeatures bool
 	Now             func() time.Time // default time.Now
@@ -91,6 +94,9 @@ type Scorer struct {
 
 	layoutsMu sync.RWMutex
 	layouts   map[uint32]*layout
+
+	snapshots  sync.Mutex    // one is written at a time
+	snapshotAt atomic.Uint64 // as of which record the newest is
 
 	versionsMu sync.Mutex
 	versions   map[string]*loaded // by digest

@@ -1,0 +1,228 @@
+package scoring
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/haechi-fraud/haechi/features"
+)
+
+const (
+	// keepSnapshots is how many are kept: a damaged one falls back to the one before it.
+	keepSnapshots = 2
+)
+
+// Snapshot writes the state to a file while requests go on, so that the next start reads the log from there on only. It gives
+// the sequence as of which the state is; the file counts once it is complete, and what it holds is durable. share is the part
+// of one core that writing may take, above 0 and up to 1. When nothing was appended since the last one there is nothing to do.
+func (s *Scorer) Snapshot(ctx context.Context, share float64) (sequence uint64, err error) {
+	if s.opts.SnapshotDir == "" || s.opts.WithoutFeatures {
+		return 0, errors.New("this scorer keeps no snapshots")
+	}
+	s.snapshots.Lock()
+	defer s.snapshots.Unlock()
+	if at := s.snapshotAt.Load(); at != 0 && at == s.log.Last() {
+		return at, nil
+	}
+	start := time.Now()
+	if err := os.MkdirAll(s.opts.SnapshotDir, 0o700); err != nil {
+		return 0, fmt.Errorf("make the snapshot folder: %w", err)
+	}
+	f, err := os.Create(filepath.Join(s.opts.SnapshotDir, "unfinished"))
+	if err != nil {
+		return 0, fmt.Errorf("make a snapshot: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	header, err := s.writeSnapshot(ctx, f, share)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return 0, fmt.Errorf("snapshot: %w", err)
+	}
+	if err := s.publishSnapshot(f.Name(), header.Sequence); err != nil {
+		return 0, err
+	}
+	s.snapshotAt.Store(header.Sequence)
+	s.metrics.snapshotSequence.Set(float64(header.Sequence))
+	s.metrics.snapshotSeconds.Set(time.Since(start).Seconds())
+	return header.Sequence, s.dropSnapshots()
+}
+
+// cut is the moment a snapshot is of.
+type cut struct {
+	header  snapshotHeader
+	engines []*features.Engine // by lane of the header
+}
+
+// cut fixes the moment: every record up to it has passed, or is passing under shard locks, through the engines noted here.
+func (s *Scorer) cut() *cut {
+	c := &cut{header: snapshotHeader{LogID: s.log.ID()}}
+	s.ids.watch()
+	s.log.Pause(func(last uint64) {
+		c.header.Sequence = last
+		for _, name := range s.EventTypes() {
+			clock := s.lanes[name].clock
+			c.header.Lanes = append(c.header.Lanes, snapshotLane{EventType: name, Started: clock != features.Clock{}, Since: clock.Since(), Watermark: clock.Watermark()})
+		}
+	})
+	return c
+}
+
+// writeSnapshot writes all but the file's name. The shards go into a part of their own first: the header, which stands before
+// them, is known last.
+func (s *Scorer) writeSnapshot(ctx context.Context, f *os.File, share float64) (*snapshotHeader, error) {
+	defer s.ids.unwatch()
+	c := s.cut()
+	for i := range c.header.Lanes {
+		l := s.lanes[c.header.Lanes[i].EventType]
+		l.gate.RLock()
+		engine := l.engine
+		l.gate.RUnlock()
+		c.engines = append(c.engines, engine)
+		c.header.Lanes[i].Shards = engine.Shards()
+		a := l.applied.Load()
+		c.header.Lanes[i].Revision, c.header.Lanes[i].Champion = a.revision, a.champion
+	}
+	shards, err := os.CreateTemp(s.opts.SnapshotDir, "shards-*")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _, _ = shards.Close(), os.Remove(shards.Name()) }()
+	if err := s.writeShards(ctx, shards, c, share); err != nil {
+		return nil, err
+	}
+	if err := s.finishCut(ctx, c); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(&c.header)
+	if err != nil {
+		return nil, err
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	if _, err := w.WriteString(snapshotMagic); err != nil {
+		return nil, err
+	}
+	if err := writeFrame(w, text); err != nil {
+		return nil, err
+	}
+	if _, err := shards.Seek(0, 0); err != nil {
+		return nil, err
+	}
+	if _, err := w.ReadFrom(shards); err != nil {
+		return nil, err
+	}
+	return &c.header, errors.Join(writeFrame(w, nil), w.Flush(), f.Sync())
+}
+
+func (s *Scorer) writeShards(ctx context.Context, out *os.File, c *cut, share float64) error {
+	w := bufio.NewWriterSize(out, 1<<20)
+	pace := pacer{share: share, every: 1}
+	var content bytes.Buffer
+	for _, engine := range c.engines {
+		for shard := range engine.Shards() {
+			content.Reset()
+			position, err := engine.WriteShard(&content, shard)
+			if err != nil {
+				return err
+			}
+			c.header.Reached = max(c.header.Reached, position)
+			if err := writeFrame(w, content.Bytes()); err != nil {
+				return err
+			}
+			if err := pace.rest(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return w.Flush()
+}
+
+// finishCut waits until all that the shards hold is decided and durable, and notes the labels that waited at the cut.
+func (s *Scorer) finishCut(ctx context.Context, c *cut) error {
+	if err := s.ids.settle(ctx); err != nil {
+		return err
+	}
+	if err := s.log.Wait(ctx, s.log.Last()); err != nil {
+		return err
+	}
+	waiting, err := s.ids.waitingAt(ctx, c.header.Sequence)
+	if err != nil {
+		return err
+	}
+	for _, label := range waiting {
+		rec, err := s.get(label.Sequence)
+		if err != nil {
+			return err
+		}
+		lay, err := s.layoutOf(rec.GetLabel().GetEventType())
+		if err != nil {
+			return err
+		}
+		l := c.header.lane(lay.lane.typ.Name)
+		l.Waiting = append(l.Waiting, snapshotLabel{EventID: rec.GetLabel().GetEventId(), Sequence: label.Sequence})
+	}
+	for i, engine := range c.engines {
+		l := s.lanes[c.header.Lanes[i].EventType]
+		l.gate.RLock()
+		same := l.engine == engine
+		l.gate.RUnlock()
+		if !same {
+			return errors.New("the engine was changed for a new version meanwhile; the next snapshot is of the new one")
+		}
+	}
+	return nil
+}
+
+// sweepSnapshots removes what a killed process left unfinished.
+func (s *Scorer) sweepSnapshots() error {
+	entries, err := os.ReadDir(s.opts.SnapshotDir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list the snapshots: %w", err)
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), snapshotSuffix) {
+			if err := os.Remove(filepath.Join(s.opts.SnapshotDir, e.Name())); err != nil {
+				return fmt.Errorf("remove an unfinished snapshot: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// publishSnapshot gives a complete file its name.
+func (s *Scorer) publishSnapshot(path string, sequence uint64) error {
+	named := filepath.Join(s.opts.SnapshotDir, fmt.Sprintf("%020d%s", sequence, snapshotSuffix))
+	if err := os.Rename(path, named); err != nil {
+		return fmt.Errorf("name the snapshot: %w", err)
+	}
+	d, err := os.Open(s.opts.SnapshotDir)
+	if err != nil {
+		return fmt.Errorf("sync the snapshot folder: %w", err)
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func (s *Scorer) dropSnapshots() error {
+	paths, err := snapshotPaths(s.opts.SnapshotDir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, path := range paths[min(keepSnapshots, len(paths)):] {
+		errs = append(errs, os.Remove(path))
+	}
+	return errors.Join(errs...)
+}
