@@ -1,10 +1,13 @@
 package features
 
+import "math/bits"
+
 // multiset counts values: keys are codes or the bits of numbers, so equal keys are equal values. It tells how many different ones there are by the
-// rule of distinct. Growing costs at most maxBuckets values at a time.
+// rule of distinct. It grows a bucket at a time, so that no value waits for others to be moved (W. Litwin, Linear hashing, VLDB 1980).
 type multiset struct {
-	seed      uint64   // keeps those who choose values from choosing where they go
-	heads     []uint32 // by bucket, a list of nodes; 0 ends it
+	seed      uint64     // keeps those who choose values from choosing where they go
+	segments  [][]uint32 // of buckets, each as large as all before it: a bucket is the first of a list of nodes; 0 ends it
+	buckets   int        // in use
 	nodes     []*[nodeBlock]node
 	used      uint32 // nodes ever handed out
 	free      uint32 // list of those given back
@@ -13,8 +16,8 @@ type multiset struct {
 }
 
 const (
-	nodeBlock  = 64
-	maxBuckets = 1 << 16
+	nodeBlock    = 16
+	firstSegment = 16 // buckets
 )
 
 // node is one value.
@@ -32,12 +35,28 @@ type sketch struct {
 	tally ranks
 }
 
-func newMultiset(seed uint64) *multiset { return &multiset{seed: seed, heads: make([]uint32, 16)} }
+func newMultiset(seed uint64) *multiset {
+	return &multiset{seed: seed, segments: [][]uint32{make([]uint32, firstSegment)}, buckets: firstSegment}
+}
 
 func (s *multiset) node(i uint32) *node { return &s.nodes[(i-1)/nodeBlock][(i-1)%nodeBlock] }
 
+// bucket is where a key belongs: by as many bits of its hash as number the buckets, or one less where there is no such bucket yet.
 func (s *multiset) bucket(key uint64) *uint32 {
-	return &s.heads[mix(key^s.seed)&uint64(len(s.heads)-1)]
+	width := bits.Len(uint(s.buckets - 1))
+	i := int(mix(key^s.seed) & (1<<width - 1))
+	if i >= s.buckets {
+		i -= 1 << (width - 1)
+	}
+	return s.head(i)
+}
+
+func (s *multiset) head(i int) *uint32 {
+	if i < firstSegment {
+		return &s.segments[0][i]
+	}
+	width := bits.Len(uint(i))
+	return &s.segments[width-bits.Len(firstSegment-1)][i-1<<(width-1)]
 }
 
 // find is the node of a key, 0 when there is none.
@@ -63,7 +82,7 @@ func (s *multiset) add(key uint64, hash func(key uint64) uint64) {
 		s.node(i).count++
 		return
 	}
-	if s.different == len(s.heads) && s.different < maxBuckets {
+	if s.different >= s.buckets {
 		s.grow()
 	}
 	i := s.take()
@@ -76,8 +95,8 @@ func (s *multiset) add(key uint64, hash func(key uint64) uint64) {
 		s.sketch.add(s, i)
 	case s.different > maxExact:
 		s.sketch = &sketch{tally: ranks{registers}}
-		for _, i := range s.heads {
-			for ; i != 0; i = s.node(i).next {
+		for b := range s.buckets {
+			for i := *s.head(b); i != 0; i = s.node(i).next {
 				s.sketch.add(s, i)
 			}
 		}
@@ -117,17 +136,21 @@ func (s *multiset) take() uint32 {
 	return s.used
 }
 
-// grow doubles the buckets.
+// grow adds a bucket, which gets its values from one other.
 func (s *multiset) grow() {
-	old := s.heads
-	s.heads = make([]uint32, 2*len(old))
-	for _, i := range old {
-		for i != 0 {
-			n := s.node(i)
-			next, head := n.next, s.bucket(n.key)
-			n.next, *head = *head, i
-			i = next
-		}
+	added := s.buckets
+	if added&(added-1) == 0 {
+		s.segments = append(s.segments, make([]uint32, added))
+	}
+	s.buckets++
+	from := s.head(added - 1<<(bits.Len(uint(added))-1))
+	i := *from
+	*from = 0
+	for i != 0 {
+		n := s.node(i)
+		next, head := n.next, s.bucket(n.key)
+		n.next, *head = *head, i
+		i = next
 	}
 }
 
@@ -153,8 +176,8 @@ func (s *multiset) distinct(extra bool, key, hash uint64) float64 {
 // estimateAll estimates the values and one more, without a sketch.
 func (s *multiset) estimateAll(hash uint64) float64 {
 	all := sketch{tally: ranks{registers}}
-	for _, i := range s.heads {
-		for ; i != 0; i = s.node(i).next {
+	for b := range s.buckets {
+		for i := *s.head(b); i != 0; i = s.node(i).next {
 			all.raise(s.node(i).hash)
 		}
 	}
