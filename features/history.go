@@ -189,7 +189,7 @@ func (h *history) extreme(l *layout, column int, lo, hi place, smallest bool) fl
 	x, c, n := math.NaN(), &l.columns[column], len(l.peaks)
 	for cover := h.cover(lo, hi); cover.next(); {
 		g := cover.group
-		y := math.NaN()
+		var y float64
 		switch {
 		case cover.chunk == nil && smallest:
 			y = g.lowest[c.peak]
