@@ -46,13 +46,13 @@ func (w *wording) window(length int64) string {
 	t, _ := traitOf(w.f.Kind)
 	switch {
 	case w.f.Delay > 0:
-		return fmt.Sprintf("in the %s that ended %s before this one", spanWords(length), spanWords(w.f.Delay))
+		return fmt.Sprintf("in the %s that ended %s before this one", lengthWords(length), spanWords(w.f.Delay))
 	case t.labels || t.previous:
-		return fmt.Sprintf("in the %s before this one", spanWords(length))
+		return fmt.Sprintf("in the %s before this one", lengthWords(length))
 	case w.f.Current:
-		return fmt.Sprintf("in the %s up to this one, this one included", spanWords(length))
+		return fmt.Sprintf("in the %s up to this one, this one included", lengthWords(length))
 	}
-	return fmt.Sprintf("in the %s up to this one, this one not counted", spanWords(length))
+	return fmt.Sprintf("in the %s up to this one, this one not counted", lengthWords(length))
 }
 
 func (w *wording) counting() string {
@@ -105,7 +105,8 @@ func (w *wording) aggregate() Description {
 		if of == overEvents {
 			return Description{"number of " + w.inside(), "count(m)" + w.over(), w.events, "0"}
 		}
-		return Description{fmt.Sprintf("number of %s that have %s", w.inside(), of), fmt.Sprintf("count(m.%s)", of) + w.over(), w.events, "0"}
+		with := &wording{w.f, w.events + " with " + of}
+		return Description{"number of " + with.inside(), fmt.Sprintf("count(m.%s)", of) + w.over(), w.events, "0"}
 	case "sum":
 		return Description{"total " + of + " of " + w.inside(), fmt.Sprintf("sum(m.%s)", of) + w.over(), w.unit(of), "0"}
 	case "mean":
@@ -121,17 +122,16 @@ func (w *wording) aggregate() Description {
 		return Description{fmt.Sprintf("number of different values of %s among %s (exact up to %d, then estimated)", of, w.inside(), maxExact),
 			fmt.Sprintf("count(distinct m.%s)", of) + w.over(), "values", "0"}
 	case "share_of_value":
-		return Description{fmt.Sprintf("share of %s that have the %s of this one", w.inside(), of),
+		return Description{fmt.Sprintf("share of this one's %s among %s", of, w.inside()),
 			fmt.Sprintf("count(m.%s = e.%s) / count(m)", of, of) + w.over(), "share, 0 to 1", "0; " + noValue + " when this one has no " + of}
 	}
-	what, total := "number", "count(m)"
+	what, total := "", "count(m)"
 	if of != overEvents {
-		what, total = of, fmt.Sprintf("sum(m.%s)", of)
+		what, total = of+" of ", fmt.Sprintf("sum(m.%s)", of)
 	}
 	long := *w.f
 	long.Window = w.f.Over
-	return Description{fmt.Sprintf("how fast the %s of the %s's %s grew %s, against %s%s", what, w.f.By, w.events, w.window(w.f.Window),
-		spanWords(w.f.Over), w.counting()), fmt.Sprintf("(S / L) (%s / %s), S = %s%s, L = the same over %s", spanText(w.f.Over), spanText(w.f.Window), total,
+	return Description{fmt.Sprintf("rate of %s%s, relative to that over %s", what, w.inside(), spanWords(w.f.Over)), fmt.Sprintf("(S / L) (%s / %s), S = %s%s, L = the same over %s", spanText(w.f.Over), spanText(w.f.Window), total,
 		w.over(), (&wording{&long, w.events}).members(w.f.Over)), "ratio, 1 = as usual", noValue + " when the long window's is 0"}
 }
 
@@ -216,7 +216,12 @@ func (w *wording) own() Description {
 	if w.f.Between == nil {
 		return Description{words, fmt.Sprintf("%s(e.time)", w.f.Kind), unit, "never empty"}
 	}
-	return Description{fmt.Sprintf("whether the %s lies between %d and %d, both included", words, w.f.Between[0], w.f.Between[1]),
+	first, last := fmt.Sprint(w.f.Between[0]), fmt.Sprint(w.f.Between[1])
+	if w.f.Kind == "weekday" {
+		days := [...]string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}
+		first, last = days[w.f.Between[0]], days[w.f.Between[1]]
+	}
+	return Description{fmt.Sprintf("whether the %s lies between %s and %s, both included", words, first, last),
 		fmt.Sprintf("%d <= %s(e.time) <= %d", w.f.Between[0], w.f.Kind, w.f.Between[1]), "1 or 0", "never empty"}
 }
 
@@ -236,7 +241,7 @@ func spanText(us int64) string {
 	return fmt.Sprint(n, suffix)
 }
 
-// spanWords is a span in words.
+// spanWords is a span in words: 1 day, 30 days.
 func spanWords(us int64) string {
 	n, suffix := largestUnit(us)
 	unit := map[string]string{"us": "microsecond", "ms": "millisecond", "s": "second", "m": "minute", "h": "hour", "d": "day"}[suffix]
@@ -245,3 +250,6 @@ func spanWords(us int64) string {
 	}
 	return fmt.Sprintf("%d %s", n, unit)
 }
+
+// lengthWords is a span as it stands behind an article: day, 30 days.
+func lengthWords(us int64) string { return strings.TrimPrefix(spanWords(us), "1 ") }
