@@ -11,11 +11,12 @@ import (
 // oracle keeps plain lists and computes every feature by looking at all of them, straight from the rules of docs/features.md. It shares no code with
 // the engine: exact sums are big.Int, distances come from the standard library.
 type oracle struct {
-	schema *features.Schema
-	added  []placed // not the dropped ones
-	labels map[uint64][]features.Label
-	since  int64
-	asked  map[int]held // what was looked up for the event at hand, by entity kind
+	schema    *features.Schema
+	added     []placed // not the dropped ones
+	labels    map[uint64][]features.Label
+	since     int64
+	watermark int64        // after the event at hand, where the engine is told
+	asked     map[int]held // what was looked up for the event at hand, by entity kind
 }
 
 // held is what is kept of an entity.
@@ -115,7 +116,7 @@ func (o *oracle) value(ev *features.Event, d defined, a *answer) float64 {
 	entries, capped, newest := o.kept(kind, key)
 	oldest := int64(math.MinInt64 / 2)
 	if newest != math.MinInt64 {
-		oldest = newest - o.schema.AllowedLateness
+		oldest = max(newest, o.watermark) - o.schema.AllowedLateness
 	}
 	var last *placed
 	for i := range entries {

@@ -59,6 +59,7 @@ func engineEqualsOracle(t *rapid.T) {
 			Verdict: rapid.SampledFrom([]features.Verdict{features.Fraud, features.Fraud, features.Legitimate, features.Withdrawn}).Draw(t, "verdict")}
 	}
 	unit := rapid.SampledFrom([]int64{features.Second, features.Second / 50}).Draw(t, "unit") // sparse or dense windows
+	told := rapid.Bool().Draw(t, "told")                                                      // of the watermark, so that entities may rest
 	for range rapid.IntRange(1, 250).Draw(t, "steps") {
 		if len(past) > 0 && rapid.IntRange(0, 3).Draw(t, "label") == 0 {
 			p := past[rapid.IntRange(0, len(past)-1).Draw(t, "event")]
@@ -84,9 +85,15 @@ func engineEqualsOracle(t *rapid.T) {
 		for range rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "waiting") {
 			p.Labels = append(p.Labels, label(ev.Time))
 		}
+		if told && len(past) > 0 && rapid.IntRange(0, 9).Draw(t, "evict") == 0 {
+			engine.Evict(clock.Watermark())
+		}
 		sequence++
 		p.Sequence, p.Outcome = sequence, clock.Admit(ev.Time, schema.AllowedLateness)
 		p.Since, o.since = clock.Since(), clock.Since()
+		if told {
+			p.Watermark, o.watermark = clock.Watermark(), clock.Watermark()
+		}
 		want := o.observe(&ev, defs)
 		if rapid.IntRange(0, 9).Draw(t, "explain") == 0 {
 			explained(t, engine, &ev, p, defs, want.vector)
