@@ -21,6 +21,8 @@ const (
 	firstColumn = timeBytes + sequenceBytes
 	wordBytes   = 8 // every field is loaded as a word, so that many bytes follow the last row
 
+	cacheLine = 64
+
 	maxSequence = 1<<(8*sequenceBytes) - 1 // a log of 2.8 * 10^14 records
 )
 
@@ -37,6 +39,14 @@ type chunk struct {
 
 func (c *chunk) word(row, offset int) uint64 {
 	return binary.LittleEndian.Uint64(c.data[row*int(c.stride)+offset:])
+}
+
+// touch loads what is in use of the rows, a cache line at a time.
+func (c *chunk) touch() (sum uint64) {
+	for data := c.data[:int(c.rows)*int(c.stride)]; len(data) > 0; data = data[min(cacheLine, len(data)):] {
+		sum += uint64(data[0])
+	}
+	return sum
 }
 
 // put writes the low bits of a field, 64-shift of them.

@@ -198,8 +198,8 @@ func (x *decoder) header(h *history) {
 }
 
 // history reads an entity; it is of no use when there is an error.
-func (x *decoder) history() *history {
-	h := newHistory()
+func (x *decoder) history(key string) *history {
+	h := newHistory(key)
 	x.header(h)
 	chunks := x.upTo(MaxCap, "too many chunks")
 	if (chunks > 0) != (x.l.stride > 0 && h.newest != never) {

@@ -203,9 +203,7 @@ func (e *Engine) Warm(watermark int64) {
 		s := &e.shards[i]
 		s.mu.Lock()
 		for kind := range e.layouts {
-			for _, h := range s.entities[kind] {
-				e.warm(kind, h, &s.scratch, watermark)
-			}
+			s.entities[kind].each(func(_ uint64, h *history) { e.warm(kind, h, &s.scratch, watermark) })
 		}
 		s.mu.Unlock()
 	}

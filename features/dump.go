@@ -21,10 +21,8 @@ func (e *Engine) Dump(w io.Writer) error {
 		entities := map[string]*history{}
 		keys := []string{}
 		for i := range e.shards {
-			add := func(key string, h *history) { entities[key], keys = h, append(keys, key) }
-			for key, h := range e.shards[i].entities[kind] {
-				add(key, h)
-			}
+			add := func(_ uint64, h *history) { entities[h.entity], keys = h, append(keys, h.entity) }
+			e.shards[i].entities[kind].each(add)
 			e.shards[i].resting[kind].each(&e.layouts[kind], add)
 		}
 		slices.Sort(keys)

@@ -61,17 +61,18 @@ type Engine struct {
 // shard is a share of the entities under one lock.
 type shard struct {
 	mu       sync.Mutex
-	entities []map[string]*history // by entity kind
-	resting  []resting             // by entity kind
-	position atomic.Uint64         // largest sequence of its events and labels; read without the lock
-	scratch  scratch               // of whoever holds this shard as the first of its shards
-	_        [64]byte              // keeps locks of neighbours on lines of their own
+	entities []table       // by entity kind
+	resting  []resting     // by entity kind
+	position atomic.Uint64 // largest sequence of its events and labels; read without the lock
+	scratch  scratch       // of whoever holds this shard as the first of its shards
+	_        [64]byte      // keeps locks of neighbours on lines of their own
 }
 
 // scratch is memory for one call, so that Observe does not allocate.
 type scratch struct {
 	ordinals  []uint64
 	histories []*history
+	touched   uint64
 	skip      []bool // absent entities, and those that have the event already
 	bounds    []bounds
 	frauds    []verdicts
@@ -107,17 +108,14 @@ func NewEngine(schema *Schema, defs []Definition, opts EngineOptions) (*Engine, 
 	windows, tallies := 0, 0
 	e.blanks = make([]history, len(e.layouts))
 	for i := range e.layouts {
-		e.blanks[i] = *newHistory()
+		e.blanks[i] = *newHistory("")
 		e.layouts[i].finish(&opts)
 		windows, tallies = max(windows, len(e.layouts[i].windows)), max(tallies, len(e.layouts[i].tallies))
 		e.reach = max(e.reach, e.layouts[i].reach)
 	}
 	for i := range e.shards {
 		s := &e.shards[i]
-		s.entities = make([]map[string]*history, len(schema.Entities))
-		for k := range s.entities {
-			s.entities[k] = map[string]*history{}
-		}
+		s.entities = make([]table, len(schema.Entities))
 		s.resting = make([]resting, len(schema.Entities))
 		s.scratch = scratch{ordinals: make([]uint64, len(schema.Entities)), histories: make([]*history, len(schema.Entities)),
 			skip:   make([]bool, len(schema.Entities)),
@@ -171,7 +169,8 @@ func (e *Engine) observe(ev *Event, vector []float64, sequence uint64, commit Co
 	if vector != nil && len(vector) != len(e.defs) {
 		return Result{}, fmt.Errorf("observe %s: the vector has %d places for %d definitions", ev.ID, len(vector), len(e.defs))
 	}
-	var a, b [16]int
+	var a [16]spot
+	var b [16]int
 	at := e.locate(ev, a[:0])
 	held := e.lock(at, b[:0])
 	defer e.unlock(held)
@@ -193,21 +192,40 @@ func (e *Engine) observe(ev *Event, vector []float64, sequence uint64, commit Co
 	return result, nil
 }
 
-// meet finds the histories and ordinals of an event's entities, and says whether one of them had the event already.
-func (e *Engine) meet(ev *Event, s *scratch, at []int, sequence uint64) (ahead bool) {
+// meet finds the histories and ordinals of an event's entities, and says whether one of them had the event already. With many entities nearly
+// every step to one of them waits for memory, so all take the same step before any takes the next, and they wait together.
+func (e *Engine) meet(ev *Event, s *scratch, at []spot, sequence uint64) (ahead bool) {
 	behind := e.behind.Load()
 	for i, key := range ev.Entities {
 		s.ordinals[i], s.histories[i] = 0, nil
-		if s.skip[i] = key == ""; s.skip[i] {
-			continue
-		}
-		if sequence != 0 && behind.has(i, key, sequence) {
+		s.skip[i] = key == ""
+		if !s.skip[i] && sequence != 0 && behind.has(i, key, sequence) {
 			s.skip[i], ahead = true, true
+		}
+		if t := &e.shards[at[i].shard].entities[i]; len(t.slots) > 0 {
+			s.touched += t.slots[t.home(at[i].hash)].hash
+		}
+	}
+	for i := range s.histories {
+		if h := e.shards[at[i].shard].entities[i].first(at[i].hash); h != nil && !s.skip[i] {
+			s.histories[i] = h
+			s.touched += h.arrivals + h.tail.sequence
+		}
+	}
+	for _, h := range s.histories {
+		if h != nil {
+			s.touched += uint64(len(h.entity)) + h.tail.touch()
+		}
+	}
+	for i, key := range ev.Entities {
+		if s.skip[i] {
 			continue
 		}
-		s.ordinals[i] = 1
-		if h := e.entity(at[i], i, key); h != nil {
-			s.histories[i], s.ordinals[i] = h, h.arrivals+1
+		if h := s.histories[i]; h == nil || h.entity != key {
+			s.histories[i] = e.entity(at[i], i, key)
+		}
+		if s.ordinals[i] = 1; s.histories[i] != nil {
+			s.ordinals[i] = s.histories[i].arrivals + 1
 		}
 	}
 	return ahead
@@ -231,7 +249,8 @@ func (e *Engine) Label(ev *Event, eventSequence uint64, commit func() (Label, er
 	if len(ev.Entities) != len(e.schema.Entities) {
 		return fmt.Errorf("label %s: the event does not have the fields of %s", ev.ID, e.schema.EventType)
 	}
-	var a, b [16]int
+	var a [16]spot
+	var b [16]int
 	at := e.locate(ev, a[:0])
 	held := e.lock(at, b[:0])
 	defer e.unlock(held)
@@ -245,45 +264,54 @@ func (e *Engine) Label(ev *Event, eventSequence uint64, commit func() (Label, er
 	behind := e.behind.Load()
 	e.reached(held, label.Sequence)
 	for i, key := range ev.Entities {
-		if h := e.shards[at[i]].entities[i][key]; h != nil && !behind.has(i, key, label.Sequence) {
+		if h := e.shards[at[i].shard].entities[i].find(at[i].hash, key); h != nil && !behind.has(i, key, label.Sequence) {
 			e.attach(i, h, ev.Time, eventSequence, label)
 		}
 	}
 	return nil
 }
 
-// locate finds the shard of each entity; absent ones are given the first.
-func (e *Engine) locate(ev *Event, at []int) []int {
+// spot is where an entity is found.
+type spot struct {
+	shard int
+	hash  uint64
+}
+
+// locate finds the spot of each entity; absent ones are given the first shard.
+func (e *Engine) locate(ev *Event, at []spot) []spot {
 	for i, key := range ev.Entities {
-		shard := 0
+		var x spot
 		if key != "" {
-			shard = shardOf(e.seed, len(e.shards), i, key)
+			x.hash = hashKey(e.seed, key)
+			x.shard = shardOf(x.hash, len(e.shards), i)
 		}
-		at = append(at, shard)
+		at = append(at, x)
 	}
 	return at
 }
 
 // shardOf is the shard of an entity among so many.
-func shardOf(seed uint64, shards, kind int, key string) int {
-	return int((uint64(uint32(hashKey(seed, key))) + uint64(kind)) % uint64(shards))
+func shardOf(hash uint64, shards, kind int) int {
+	return int((uint64(uint32(hash)) + uint64(kind)) % uint64(shards))
 }
 
 // entity finds what is kept of an entity, and wakes it if it rests.
-func (e *Engine) entity(shard, kind int, key string) *history {
-	s := &e.shards[shard]
-	h := s.entities[kind][key]
+func (e *Engine) entity(at spot, kind int, key string) *history {
+	s := &e.shards[at.shard]
+	h := s.entities[kind].find(at.hash, key)
 	if h == nil && len(s.resting[kind].records) > 0 {
-		if h = s.resting[kind].take(key, hashKey(e.seed, key), &e.layouts[kind]); h != nil {
-			s.entities[kind][strings.Clone(key)] = h
+		if h = s.resting[kind].take(key, at.hash, &e.layouts[kind]); h != nil {
+			s.entities[kind].add(at.hash, h)
 		}
 	}
 	return h
 }
 
 // lock takes the shards in address order, each once, and returns them; there is always one.
-func (e *Engine) lock(at, held []int) []int {
-	held = append(held, at...)
+func (e *Engine) lock(at []spot, held []int) []int {
+	for i := range at {
+		held = append(held, at[i].shard)
+	}
 	if len(held) == 0 {
 		held = append(held, 0)
 	}
@@ -302,15 +330,15 @@ func (e *Engine) unlock(held []int) {
 }
 
 // add puts a placed event into its entities' histories.
-func (e *Engine) add(ev *Event, s *scratch, at []int, p *Placement) {
+func (e *Engine) add(ev *Event, s *scratch, at []spot, p *Placement) {
 	for i, key := range ev.Entities {
 		if s.skip[i] {
 			continue
 		}
 		h := s.histories[i]
 		if h == nil {
-			h = newHistory()
-			e.shards[at[i]].entities[i][strings.Clone(key)] = h
+			h = newHistory(strings.Clone(key))
+			e.shards[at[i].shard].entities[i].add(at[i].hash, h)
 		}
 		h.arrivals++
 		if p.Outcome == LateDropped {

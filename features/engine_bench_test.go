@@ -3,8 +3,10 @@ package features_test
 import (
 	"fmt"
 	"math/rand"
+	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -75,6 +77,143 @@ func TestObserveDoesNotAllocate(t *testing.T) {
 		observe()
 	}
 	require.Zero(t, testing.AllocsPerRun(20_000, observe))
+}
+
+// world makes events of many entities: every event has one of each kind, drawn evenly, and a tenth of them come up to a day late.
+type world struct {
+	random *rand.Rand
+	keys   [4][]string
+	gap    int64 // between events
+	late   int   // one in so many
+	at     int64 // start of the next event
+}
+
+func newWorld(gap int64, late int, sizes ...int) *world {
+	w := &world{random: rand.New(rand.NewSource(1)), gap: gap, late: late}
+	for kind, n := range sizes {
+		for i := range n {
+			w.keys[kind] = append(w.keys[kind], fmt.Sprintf("%s-%07d", []string{"customer", "card", "terminal", "device"}[kind], i))
+		}
+	}
+	return w
+}
+
+// next fills an event.
+func (w *world) next(ev *features.Event) {
+	w.at += w.gap
+	ev.Time = w.at
+	if w.late > 0 && w.random.Intn(w.late) == 0 {
+		ev.Time = max(0, w.at-w.random.Int63n(features.Day))
+	}
+	ev.ID, ev.Amount = "e", w.random.Int63n(100_000)
+	for kind := range w.keys {
+		ev.Entities[kind] = w.keys[kind][w.random.Intn(len(w.keys[kind]))]
+	}
+}
+
+// observer gives sequences to one engine.
+type observer struct {
+	engine   *features.Engine
+	event    features.Event
+	vector   []float64
+	sequence uint64
+	commit   features.Commit
+}
+
+func newObserver(b *testing.B, limit int) *observer {
+	schema := busySchema()
+	schema.Cap = limit
+	names, specs := busySpecs()
+	o := &observer{engine: newEngine(b, schema, names, specs), event: features.Event{Entities: make([]string, 4)}, vector: make([]float64, 20)}
+	o.commit = func([]uint64) (features.Placement, error) {
+		o.sequence++
+		return features.Placement{Sequence: o.sequence, Outcome: features.InOrder}, nil
+	}
+	return o
+}
+
+func (o *observer) observe(b *testing.B, vector []float64) {
+	if _, err := o.engine.Observe(&o.event, vector, o.commit); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// latencies counts operations by how long they took, in steps of a hundredth of a microsecond up to a millisecond.
+type latencies [100_000]uint32
+
+func (l *latencies) add(took time.Duration) { l[min(int(took/10), len(l)-1)]++ }
+
+func (l *latencies) report(b *testing.B) {
+	for _, q := range []struct {
+		name  string
+		share float64
+	}{{"p50-ns", 0.5}, {"p99-ns", 0.99}, {"p99.9-ns", 0.999}} {
+		n := uint32(q.share * float64(b.N))
+		i := 0
+		for seen := l[0]; seen < n && i < len(l)-1; seen += l[i] {
+			i++
+		}
+		b.ReportMetric(float64(i*10), q.name)
+	}
+}
+
+// measure times each update and read of four entities and twenty features.
+func measure(b *testing.B, o *observer, w *world) {
+	runtime.GC()
+	var took latencies
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		w.next(&o.event)
+		start := time.Now()
+		o.observe(b, o.vector)
+		took.add(time.Since(start))
+	}
+	b.StopTimer()
+	took.report(b)
+}
+
+// BenchmarkLive: a million live entities. BenchmarkHot: one terminal with a million events in its window; both with one event in ten late by up to a day.
+// Bytes are those of rows, chunks and what is kept between them, by entries of all four entities.
+func BenchmarkLive(b *testing.B) {
+	o, w := newObserver(b, 0), newWorld(features.Second/10, 10, 400_000, 400_000, 100_000, 100_000)
+	for range 4_000_000 {
+		w.next(&o.event)
+		o.observe(b, nil)
+	}
+	memory := o.engine.Memory()
+	measure(b, o, w)
+	b.ReportMetric(float64(memory.Entities+memory.Resting), "entities")
+	b.ReportMetric(float64(memory.RowBytes)/float64(memory.Entries), "B/entry")
+}
+
+func BenchmarkHot(b *testing.B) {
+	o, w := newObserver(b, features.MaxCap), newWorld(features.Second/2, 10, 40_000, 40_000, 1, 10_000)
+	for range 1_500_000 {
+		w.next(&o.event)
+		o.observe(b, nil)
+	}
+	measure(b, o, w)
+	memory := o.engine.Memory()
+	b.ReportMetric(float64(memory.RowBytes)/float64(memory.Entries), "B/entry")
+}
+
+// BenchmarkRebuild: events added and not read, as a log is replayed; four entities each.
+func BenchmarkRebuild(b *testing.B) {
+	o, w := newObserver(b, 0), newWorld(features.Second, 0, 20_000, 20_000, 5_000, 10_000)
+	events := make([]features.Event, 200_000)
+	for i := range events {
+		events[i].Entities = make([]string, 4)
+		w.next(&events[i])
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		o.event = events[i%len(events)]
+		o.event.Time = int64(i) * features.Second
+		o.observe(b, nil)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
 // BenchmarkObserve: four entities, twenty features, full windows; one operation is one event.

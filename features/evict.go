@@ -21,17 +21,17 @@ func (e *Engine) evict(s *shard, kind int, watermark int64) int {
 	bound := watermark - e.schema.AllowedLateness - l.reach
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rested := 0
-	for key, h := range s.entities[kind] {
-		if h.newest <= bound && h.rest(l) && s.resting[kind].put(key, hashKey(e.seed, key), l, h) {
-			delete(s.entities[kind], key)
-			rested++
+	var idle []slot
+	s.entities[kind].each(func(hash uint64, h *history) {
+		if h.newest <= bound && h.rest(l) {
+			idle = append(idle, slot{hash, h})
 		}
-	}
-	if awake := s.entities[kind]; rested > len(awake) { // a map keeps its size
-		s.entities[kind] = make(map[string]*history, len(awake))
-		for key, h := range awake {
-			s.entities[kind][key] = h
+	})
+	rested := 0
+	for _, x := range idle {
+		if s.resting[kind].put(x.hash, l, x.h) {
+			s.entities[kind].remove(x.hash, x.h.entity)
+			rested++
 		}
 	}
 	return rested
@@ -66,12 +66,12 @@ func (e *Engine) Memory() Memory {
 		s := &e.shards[i]
 		s.mu.Lock()
 		for kind := range e.layouts {
-			m.Entities += len(s.entities[kind])
+			m.Entities += s.entities[kind].used
 			m.Resting += len(s.resting[kind].records)
-			for _, h := range s.entities[kind] {
+			s.entities[kind].each(func(_ uint64, h *history) {
 				m.Entries += h.size()
 				m.RowBytes += h.bytes()
-			}
+			})
 			m.RestingBytes += s.resting[kind].bytes()
 		}
 		s.mu.Unlock()

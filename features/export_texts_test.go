@@ -11,12 +11,9 @@ func (e *Engine) HeldTexts() (counted, found map[string]int) {
 	for i := range e.shards {
 		for kind := range e.layouts {
 			l := &e.layouts[kind]
-			e.shards[i].resting[kind].each(l, func(_ string, h *history) { l.texts(h, found) })
-		}
-		for kind, entities := range e.shards[i].entities {
-			for _, h := range entities {
-				e.layouts[kind].texts(h, found)
-			}
+			count := func(_ uint64, h *history) { l.texts(h, found) }
+			e.shards[i].resting[kind].each(l, count)
+			e.shards[i].entities[kind].each(count)
 		}
 	}
 	return counted, found

@@ -20,6 +20,7 @@ const never = math.MinInt64
 //
 // An insert or a drop makes places invalid.
 type history struct {
+	entity   string
 	arrivals uint64 // events that ever named the entity, dropped ones too
 	first    int64  // smallest time ever added
 	newest   int64  // largest time ever added, never before that
@@ -29,7 +30,9 @@ type history struct {
 	sliders  *[]slider // by position in layout.sets; nil where no window is large enough
 }
 
-func newHistory() *history { return &history{first: math.MaxInt64, newest: never, capped: never} }
+func newHistory(key string) *history {
+	return &history{entity: key, first: math.MaxInt64, newest: never, capped: never}
+}
 
 // place is after so many rows of a chunk; places are ordered as what lies before them. Of the two places between chunks only the first is used.
 type place int

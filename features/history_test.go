@@ -53,7 +53,7 @@ func TestHistoryEqualsList(t *testing.T) {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			l := fullLayout(EngineOptions{}.Small(c.rows, c.chunks))
 			random := rand.New(rand.NewSource(int64(c.events + c.rows)))
-			h, m := newHistory(), &plain{}
+			h, m := newHistory(""), &plain{}
 			for i := range c.events {
 				e := plainEntry{event: Event{Time: int64(i / 3), Amount: random.Int63n(2_000_000) - 1_000_000, Numbers: []float64{float64(random.Intn(50))}},
 					sequence: uint64(i + 1)}

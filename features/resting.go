@@ -30,7 +30,7 @@ type restBlock struct {
 func restHash(hash uint64) uint32 { return uint32(hash >> 32) }
 
 // put adds an entity of at most one row, unless there is no place for it.
-func (r *resting) put(key string, hash uint64, l *layout, h *history) bool {
+func (r *resting) put(hash uint64, l *layout, h *history) bool {
 	if r.records == nil {
 		r.records = map[uint32]uint32{}
 	}
@@ -38,7 +38,7 @@ func (r *resting) put(key string, hash uint64, l *layout, h *history) bool {
 		return false
 	}
 	x := encoder{l: l, out: make([]byte, 2, 2*maxKey)}
-	x.out = appendText(binary.LittleEndian.AppendUint32(x.out, restHash(hash)), key)
+	x.out = appendText(binary.LittleEndian.AppendUint32(x.out, restHash(hash)), h.entity)
 	x.header(h)
 	if h.tail.rows > 0 {
 		x.out = append(x.out, h.tail.data[timeBytes:l.stride]...) // its time is the newest
@@ -64,11 +64,10 @@ func (r *resting) append(record []byte, hash uint32) {
 	b.data, b.live = append(b.data, record...), b.live+len(record)
 }
 
-// at returns a record and its key.
-func (r *resting) at(ref uint32) (record, key []byte) {
-	record = r.blocks[ref>>restBits].data[ref%restBlockSize:]
-	record = record[:binary.LittleEndian.Uint16(record)]
-	return record, recordKey(record)
+// at returns a record.
+func (r *resting) at(ref uint32) []byte {
+	record := r.blocks[ref>>restBits].data[ref%restBlockSize:]
+	return record[:binary.LittleEndian.Uint16(record)]
 }
 
 func recordKey(record []byte) []byte {
@@ -77,10 +76,11 @@ func recordKey(record []byte) []byte {
 }
 
 // open makes the history of a record.
-func (l *layout) open(record, key []byte) *history {
-	in := bytes.NewReader(record[restHead+len(appendText(nil, string(key))):])
+func (l *layout) open(record []byte) *history {
+	key := string(recordKey(record))
+	in := bytes.NewReader(record[restHead+len(appendText(nil, key)):])
 	x := decoder{l: l, in: in}
-	h := newHistory()
+	h := newHistory(key)
 	x.header(h)
 	h.tail.stride = uint16(l.stride)
 	if in.Len() > 0 {
@@ -98,11 +98,11 @@ func (r *resting) take(key string, hash uint64, l *layout) *history {
 	if !known {
 		return nil
 	}
-	record, itsKey := r.at(ref)
-	if string(itsKey) != key {
+	record := r.at(ref)
+	if string(recordKey(record)) != key {
 		return nil
 	}
-	h := l.open(record, itsKey)
+	h := l.open(record)
 	delete(r.records, restHash(hash))
 	b := &r.blocks[ref>>restBits]
 	if b.live -= len(record); 4*b.live < len(b.data) && ref>>restBits != r.current {
@@ -127,9 +127,8 @@ func (r *resting) clear(block uint32) {
 }
 
 // each calls f for every entity.
-func (r *resting) each(l *layout, f func(key string, h *history)) {
-	for _, ref := range r.records {
-		record, key := r.at(ref)
-		f(string(key), l.open(record, key))
+func (r *resting) each(l *layout, f func(hash uint64, h *history)) {
+	for hash, ref := range r.records {
+		f(uint64(hash)<<32, l.open(r.at(ref)))
 	}
 }

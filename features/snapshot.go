@@ -14,8 +14,6 @@ const snapshotMagic = "haechi-shard\x01"
 
 // held is an entity as it was when its shard was copied. Its chunks share their rows with the engine, which copies them before they change.
 type held struct {
-	key    string
-	rests  bool
 	h      history
 	record []byte // of an entity that rests, in place of h
 }
@@ -54,13 +52,11 @@ func (e *Engine) WriteShard(w io.Writer, shard int) (position uint64, err error)
 }
 
 func (x *encoder) entity(it *held) {
-	h, key := &it.h, it.key
-	if it.rests {
-		k := recordKey(it.record)
-		h, key = x.l.open(it.record, k), string(k)
+	h, rests := &it.h, byte(0)
+	if it.record != nil {
+		h, rests = x.l.open(it.record), 1
 	}
-	x.out = appendText(x.out, key)
-	x.out = append(x.out, map[bool]byte{true: 1}[it.rests])
+	x.out = append(appendText(x.out, h.entity), rests)
 	x.history(h)
 	x.flush(blockSize)
 }
@@ -72,7 +68,7 @@ func (e *Engine) hold(shard int) (position uint64, kinds [][]held) {
 	s.mu.Lock()
 	sizes := make([]int, len(kinds))
 	for kind := range kinds {
-		sizes[kind] = len(s.entities[kind]) + len(s.resting[kind].records)
+		sizes[kind] = s.entities[kind].used + len(s.resting[kind].records)
 	}
 	s.mu.Unlock()
 	for kind, n := range sizes { // large memory is not made under the lock
@@ -84,13 +80,10 @@ func (e *Engine) hold(shard int) (position uint64, kinds [][]held) {
 		position = max(position, e.shards[i].position.Load())
 	}
 	for kind := range kinds {
-		for key, h := range s.entities[kind] {
-			kinds[kind] = append(kinds[kind], held{key: key, h: h.share()})
-		}
+		s.entities[kind].each(func(_ uint64, h *history) { kinds[kind] = append(kinds[kind], held{h: h.share()}) })
 		r := &s.resting[kind]
 		for _, ref := range r.records {
-			record, _ := r.at(ref)
-			kinds[kind] = append(kinds[kind], held{rests: true, record: record})
+			kinds[kind] = append(kinds[kind], held{record: r.at(ref)})
 		}
 	}
 	return position, kinds
@@ -157,7 +150,7 @@ type catchUp struct {
 
 // has says whether an entity has an event or label of that sequence already.
 func (c *catchUp) has(kind int, key string, sequence uint64) bool {
-	return c != nil && sequence <= c.positions[shardOf(c.seed, len(c.positions), kind, key)]
+	return c != nil && sequence <= c.positions[shardOf(hashKey(c.seed, key), len(c.positions), kind)]
 }
 
 // ReadShard reads what WriteShard has written, of an engine with the same schema and definitions, into an engine that has observed nothing. All shards
@@ -228,21 +221,22 @@ func (e *Engine) restores(seed uint64, shards, shard int, position uint64) error
 func (e *Engine) readEntity(x *decoder, kind int) {
 	key := x.text()
 	rests := x.upTo(1, "an entity neither rests nor is awake")
-	h := x.history()
+	h := x.history(key)
 	if key == "" {
 		x.fail("an entity without a key")
 	}
 	if x.err != nil {
 		return
 	}
-	s := &e.shards[shardOf(e.seed, len(e.shards), kind, key)]
+	hash := hashKey(e.seed, key)
+	s := &e.shards[shardOf(hash, len(e.shards), kind)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.entities[kind][key] != nil:
+	case s.entities[kind].find(hash, key) != nil:
 		x.fail("an entity twice")
-	case rests == 0 || h.size() > 1 || !s.resting[kind].put(key, hashKey(e.seed, key), x.l, h):
-		s.entities[kind][key] = h
+	case rests == 0 || h.size() > 1 || !s.resting[kind].put(hash, x.l, h):
+		s.entities[kind].add(hash, h)
 	}
 }
 
