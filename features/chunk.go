@@ -207,13 +207,13 @@ func (c *chunk) tail(l *layout, from int) chunk {
 	t.rebase(l, c, from, 0)
 	if c.labels != nil {
 		t.labels = c.labels.from(from)
-		t.judge()
+		t.judge(l)
 	}
 	return t
 }
 
 // head leaves only the first rows.
-func (c *chunk) head(rows int) {
+func (c *chunk) head(l *layout, rows int) {
 	if rows == int(c.rows) {
 		return
 	}
@@ -221,7 +221,7 @@ func (c *chunk) head(rows int) {
 	c.rows = uint8(rows)
 	if c.labels != nil {
 		c.labels.until(rows)
-		c.judge()
+		c.judge(l)
 	}
 }
 
@@ -233,7 +233,7 @@ func (c *chunk) cut(l *layout, rows int) {
 	c.rows, c.dropped = c.rows-uint8(rows), 0
 	if c.labels != nil {
 		c.labels = c.labels.from(rows)
-		c.judge()
+		c.judge(l)
 	}
 }
 

@@ -254,7 +254,7 @@ func (x *decoder) rows() chunk {
 		x.fail("labels are out of order")
 	}
 	if x.err == nil {
-		c.judge()
+		c.judge(x.l)
 	}
 	return c
 }

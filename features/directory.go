@@ -25,6 +25,7 @@ type group struct {
 	highest []float64 // of all chunks
 	lowest  []float64
 	verdicts
+	filtered []verdicts // of those that count in each of layout.judged
 }
 
 // words of chunk s, counted from the group.
@@ -80,7 +81,7 @@ func (d *directory) split(l *layout, g, s, row int) {
 	}
 	x := &d.groups[g]
 	right := x.chunks[s].tail(l, row)
-	x.chunks[s].head(row)
+	x.chunks[s].head(l, row)
 	x.chunks = slices.Insert(x.chunks, s+1, right)
 	x.bases = slices.Insert(x.bases, s*l.words, x.words(l, s)...)
 	l.sumUp(&x.chunks[s], x.words(l, s+1))
@@ -170,7 +171,7 @@ func (g *group) summarize(l *layout, s int, isNew bool) {
 
 // summary finds the extremes and the verdicts of the group from those of its chunks.
 func (g *group) summary(l *layout) {
-	g.judge()
+	g.judge(l)
 	n := len(l.peaks)
 	if g.highest == nil && n > 0 {
 		g.highest, g.lowest = make([]float64, n), make([]float64, n)

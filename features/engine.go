@@ -359,6 +359,6 @@ func (e *Engine) attach(kind int, h *history, t int64, sequence uint64, label La
 		return
 	}
 	if p, kept := h.find(t, sequence); kept {
-		h.label(p, &label)
+		h.label(l, p, &label)
 	}
 }

@@ -180,7 +180,7 @@ func (x *explainer) entry(q *query, r *reading, p place) ExplainedEntry {
 	}
 	switch c := r.values(q.l); {
 	case r.operation >= fraudCount && r.operation <= firstFraudAge:
-		out.Value = float64(h.frauds(x.ev.Time, before, p, nil).frauds)
+		out.Value = float64(h.frauds(q.l, x.ev.Time, before, p, everything).frauds)
 	case c == nil:
 	case c.kind == codeColumn:
 		out.Value, out.Text = math.NaN(), q.l.interner.text(h.code(c, p))

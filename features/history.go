@@ -310,10 +310,10 @@ func (h *history) cut(l *layout) {
 }
 
 // label adds a label to an entry.
-func (h *history) label(p place, label *Label) {
-	h.chunk(p).label(p.row()-1, label)
+func (h *history) label(l *layout, p place, label *Label) {
+	h.chunk(p).label(l, p.row()-1, label)
 	if g := p.group(); g < h.groups() {
-		h.older.groups[g].judge()
+		h.older.groups[g].judge(l)
 	}
 }
 
@@ -328,7 +328,7 @@ func (h *history) push(l *layout, rows int, t int64, sequence uint64) {
 	} else {
 		h.tail = chunk{stride: full.stride, time: t, sequence: sequence}
 	}
-	full.head(rows)
+	full.head(l, rows)
 	h.older.push(l, full)
 }
 

@@ -75,7 +75,7 @@ func TestHistoryEqualsList(t *testing.T) {
 					at := &m.entries[random.Intn(len(m.entries))]
 					p, kept := h.find(at.event.Time, at.sequence)
 					require.True(t, kept)
-					h.label(p, &label)
+					h.label(l, p, &label)
 					at.labels = append(at.labels, label)
 				}
 				if i%(1+c.events/60) == 0 {
@@ -105,7 +105,7 @@ func (m *plain) compare(t *testing.T, l *layout, h *history, random *rand.Rand) 
 		require.Equal(t, places[hi], h.upTo(to))
 		m.compareWindow(t, l, h, places, lo, hi)
 		now := random.Int63n(newest + 30)
-		v := h.frauds(now, places[lo], places[hi], nil)
+		v := h.frauds(l, now, places[lo], places[hi], everything)
 		require.Equal(t, m.frauds(now, lo, hi), []int64{int64(v.frauds), v.first, v.last})
 	}
 }

@@ -9,7 +9,11 @@ import (
 type labels struct {
 	said []statement // in the order (row, known at, sequence of the label)
 	verdicts
+	filtered []verdicts // of those rows that count in each of layout.judged; only their frauds are told
 }
+
+// everything stands for all rows, where a position in layout.judged stands for those that count there.
+const everything = -1
 
 // statement is what one label says of a row.
 type statement struct {
@@ -40,7 +44,7 @@ func (v *verdicts) add(w *verdicts) {
 
 // label adds a label to a row. Labels come in the order of their own sequence, so this one goes after those known at the same time; the last of
 // them said again is no change.
-func (c *chunk) label(row int, label *Label) {
+func (c *chunk) label(l *layout, row int, label *Label) {
 	c.own()
 	if c.labels == nil {
 		c.labels = &labels{}
@@ -53,12 +57,12 @@ func (c *chunk) label(row int, label *Label) {
 	}
 	if i == 0 || ls.said[i-1] != said {
 		ls.said = slices.Insert(ls.said, i, said)
-		c.judge()
+		c.judge(l)
 	}
 }
 
 // judge finds the verdicts of a chunk after its labels or rows have changed.
-func (c *chunk) judge() {
+func (c *chunk) judge(l *layout) {
 	ls := c.labels
 	if ls == nil {
 		return
@@ -73,6 +77,10 @@ func (c *chunk) judge() {
 	}
 	v := c.verdictsAt(math.MaxInt64, 0, int(c.rows), nil)
 	ls.add(&v)
+	ls.filtered = nil
+	for _, column := range l.judged {
+		ls.filtered = append(ls.filtered, c.verdictsAt(math.MaxInt64, 0, int(c.rows), &l.columns[column]))
+	}
 }
 
 // verdictsAt counts the rows from (inclusive) to (exclusive) that are fraud by what is known at time t, of those that count in a presentColumn when
@@ -120,22 +128,37 @@ func (ls *labels) until(row int) {
 }
 
 // judge finds the verdicts of a group after those of its chunks have changed.
-func (g *group) judge() {
-	g.verdicts = verdicts{known: never}
+func (g *group) judge(l *layout) {
+	g.verdicts, g.filtered = verdicts{known: never}, make([]verdicts, len(l.judged))
 	for s := range g.chunks {
-		if ls := g.chunks[s].labels; ls != nil {
-			g.add(&ls.verdicts)
+		ls := g.chunks[s].labels
+		if ls == nil {
+			continue
+		}
+		g.add(&ls.verdicts)
+		for i := range g.filtered {
+			g.filtered[i].add(&ls.filtered[i])
 		}
 	}
 }
 
-// frauds counts the frauds known at time t among the entries after lo and up to hi, of those that count in a presentColumn when there is one.
-func (h *history) frauds(t int64, lo, hi place, only *column) (v verdicts) {
+// frauds counts the frauds known at time t among the entries after lo and up to hi, of those that count in a column of layout.judged, or of everything.
+func (h *history) frauds(l *layout, t int64, lo, hi place, judged int) (v verdicts) {
+	var only *column
+	if judged != everything {
+		only = &l.columns[l.judged[judged]]
+	}
+	whole := func(all *verdicts, filtered []verdicts) {
+		if only != nil {
+			all = &filtered[judged]
+		}
+		v.add(all)
+	}
 	count := func(c *chunk, from, to int) {
 		switch ls := c.labels; {
 		case ls == nil || !ls.suspect:
-		case only == nil && ls.known <= t && from == 0 && to == int(c.rows):
-			v.add(&ls.verdicts)
+		case ls.known <= t && from == 0 && to == int(c.rows):
+			whole(&ls.verdicts, ls.filtered)
 		default:
 			some := c.verdictsAt(t, from, to, only)
 			v.add(&some)
@@ -146,8 +169,8 @@ func (h *history) frauds(t int64, lo, hi place, only *column) (v verdicts) {
 		case cover.chunk != nil:
 			count(cover.chunk, cover.from, cover.to)
 		case !g.suspect:
-		case only == nil && g.known <= t:
-			v.add(&g.verdicts)
+		case g.known <= t:
+			whole(&g.verdicts, g.filtered)
 		default:
 			for s := range g.chunks {
 				count(&g.chunks[s], 0, int(g.chunks[s].rows))

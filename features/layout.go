@@ -67,6 +67,7 @@ type layout struct {
 	peaks    []int // columns of which chunks keep the extremes
 	windows  []window
 	tallies  []tally
+	judged   []int // presentColumns by which tallies are filtered
 	sets     []valueSet
 	readings []reading
 	reach    int64 // longest window with its delay

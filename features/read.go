@@ -80,7 +80,7 @@ func (q *query) bound(kind int, result *Result) {
 	}
 	for i, tally := range q.l.tallies {
 		b := &q.windows[tally.window]
-		q.known[i] = h.frauds(t, b.lo, b.hi, q.l.presentColumn(tally.filter))
+		q.known[i] = h.frauds(q.l, t, b.lo, b.hi, tally.judged)
 	}
 }
 

@@ -10,8 +10,8 @@ type bounds struct {
 	from, to int64 // times in (from, to]
 }
 
-// tally is a window over which known frauds are counted, those that count in a presentColumn, or all with -1.
-type tally struct{ window, filter int }
+// tally is a window over which known frauds are counted: those that count in a column of layout.judged, or everything.
+type tally struct{ window, judged int }
 
 // valueSet is a window and a column whose values are told apart over it.
 type valueSet struct {
@@ -151,7 +151,13 @@ func (l *layout) totalsOf(v values, f *form, r *reading) {
 // window finds or adds a window and returns its position.
 func (l *layout) window(length, delay int64) int { return entryOf(&l.windows, window{length, delay}) }
 
-func (l *layout) tally(window, filter int) int { return entryOf(&l.tallies, tally{window, filter}) }
+func (l *layout) tally(window, filter int) int {
+	judged := everything
+	if filter >= 0 {
+		judged = entryOf(&l.judged, filter)
+	}
+	return entryOf(&l.tallies, tally{window, judged})
+}
 
 // entryOf finds or adds an entry and returns its position.
 func entryOf[T comparable](list *[]T, entry T) int {
