@@ -49,13 +49,14 @@ const (
 	pageEntries = (pageBytes - pageHeader) / entryBytes
 )
 
-// recordKind is what a record says of an id.
-type recordKind uint8
+// RecordKind is what a record says of an id.
+type RecordKind uint8
 
+// The kinds; their numbers stand in index files.
 const (
-	eventRecord recordKind = iota
-	decisionRecord
-	labelRecord
+	EventRecord RecordKind = iota
+	DecisionRecord
+	LabelRecord
 )
 
 // trace is one record that speaks of an id.
@@ -64,12 +65,12 @@ type trace struct {
 	word      uint64 // kind and sequence
 }
 
-func newTrace(k Key, kind recordKind, sequence uint64) trace {
+func newTrace(k Key, kind RecordKind, sequence uint64) trace {
 	high, low := k.halves()
 	return trace{high, low, uint64(kind)<<62 | sequence}
 }
 
-func (t trace) kind() recordKind { return recordKind(t.word >> 62) }
+func (t trace) kind() RecordKind { return RecordKind(t.word >> 62) }
 func (t trace) sequence() uint64 { return t.word &^ (3 << 62) }
 func (t trace) is(high, low uint64) bool {
 	return t.high == high && t.low == low

@@ -203,7 +203,7 @@ func (c *catalog) read(s *segment, last uint64) (*contentsOfIndex, error) {
 		if n := len(out.offsets); n == 0 && ahead >= sealedEvery || n > 0 && ahead-out.offsets[n-1].offset >= sealedEvery {
 			out.offsets = append(out.offsets, entry{uint32(f.sequence - s.first), ahead})
 		}
-		about, speaks, err := subjectOf(f.payload)
+		about, speaks, err := SubjectOf(f.payload)
 		if err != nil {
 			return nil, &CorruptError{File: s.name(), Offset: f.offset, Problem: err.Error()}
 		}
@@ -213,14 +213,14 @@ func (c *catalog) read(s *segment, last uint64) (*contentsOfIndex, error) {
 			}
 			continue
 		}
-		t, stated := c.EventType(about.eventType)
+		t, stated := c.EventType(about.EventType)
 		if !stated {
-			return nil, &CorruptError{File: s.name(), Offset: f.offset, Problem: fmt.Sprintf("it refers to event type %d, which was not stated", about.eventType)}
+			return nil, &CorruptError{File: s.name(), Offset: f.offset, Problem: fmt.Sprintf("it refers to event type %d, which was not stated", about.EventType)}
 		}
-		if about.kind == eventRecord {
-			out.latest = max(out.latest, about.time)
+		if about.Kind == EventRecord {
+			out.latest = max(out.latest, about.Time)
 		}
-		out.traces = append(out.traces, newTrace(keyOf(c.id, t.GetName(), string(about.id)), about.kind, f.sequence))
+		out.traces = append(out.traces, newTrace(keyOf(c.id, t.GetName(), string(about.ID)), about.Kind, f.sequence))
 	}
 	if cur.want != last+1 {
 		return nil, &CorruptError{File: s.name(), Offset: cur.at, Problem: fmt.Sprintf("it ends with record %d, not %d", cur.want-1, last)}

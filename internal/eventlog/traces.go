@@ -16,11 +16,11 @@ type Traces struct {
 
 func (t *Traces) add(x trace) {
 	switch sequence := x.sequence(); x.kind() {
-	case eventRecord:
+	case EventRecord:
 		t.Event = earlier(t.Event, sequence)
-	case decisionRecord:
+	case DecisionRecord:
 		t.Decision = earlier(t.Decision, sequence)
-	case labelRecord:
+	case LabelRecord:
 		t.Labels = append(t.Labels, sequence)
 	}
 }
@@ -61,35 +61,39 @@ func (l *Log) Find(k Key) (Traces, error) {
 
 // Numbers of the fields that tell what a record speaks of; see the protos.
 const (
-	fieldEventType      = 1 // of Event and Label
-	fieldID             = 2
-	fieldTime           = 3 // of Event
-	fieldDecisionOfType = 2 // of Decision
-	fieldDecisionOfID   = 3
+	fieldEventType          = 1 // of Event and Label
+	fieldID                 = 2
+	fieldTime               = 3 // of Event
+	fieldOrigin             = 10
+	fieldDecisionOfSequence = 1 // of Decision
+	fieldDecisionOfType     = 2
+	fieldDecisionOfID       = 3
+	fieldLabelOfSequence    = 9 // of Label
 )
 
-// subject is of which event a record speaks.
-type subject struct {
-	kind      recordKind
-	eventType uint32
-	id        []byte
-	time      int64 // of an event
+// Subject is of which event a record speaks.
+type Subject struct {
+	Kind          RecordKind
+	EventType     uint32 // index
+	ID            []byte // part of the record's bytes
+	Time          int64  // of an event, microseconds since the Unix epoch
+	Imported      bool   // an event that never has a decision
+	EventSequence uint64 // that a decision or label speaks of; 0 of a label that waits for its event
 }
 
-// subjectOf reads the subject of an encoded record without decoding the rest; ok is false for records that have none.
-func subjectOf(payload []byte) (s subject, ok bool, err error) {
+// SubjectOf reads the subject of an encoded record without decoding the rest; ok is false for records that have none.
+func SubjectOf(payload []byte) (s Subject, ok bool, err error) {
 	body, single := onlyField(payload)
 	if !single {
 		return s, false, errors.New("the record is not one field")
 	}
-	typeField, idField := protowire.Number(fieldEventType), protowire.Number(fieldID)
 	switch payload[0] {
 	case tagEvent:
-		s.kind = eventRecord
+		s.Kind = EventRecord
 	case tagDecision:
-		s.kind, typeField, idField = decisionRecord, fieldDecisionOfType, fieldDecisionOfID
+		s.Kind = DecisionRecord
 	case tagLabel:
-		s.kind = labelRecord
+		s.Kind = LabelRecord
 	default:
 		return s, false, nil
 	}
@@ -99,17 +103,23 @@ func subjectOf(payload []byte) (s subject, ok bool, err error) {
 			return s, false, protowire.ParseError(n)
 		}
 		body = body[n:]
-		switch {
-		case number == typeField && wire == protowire.VarintType:
+		switch wire {
+		case protowire.VarintType:
 			var v uint64
 			v, n = protowire.ConsumeVarint(body)
-			s.eventType = uint32(v)
-		case number == idField && wire == protowire.BytesType:
-			s.id, n = protowire.ConsumeBytes(body)
-		case number == fieldTime && wire == protowire.Fixed64Type && s.kind == eventRecord:
+			s.number(number, v)
+		case protowire.BytesType:
+			var v []byte
+			v, n = protowire.ConsumeBytes(body)
+			if number == fieldID && s.Kind != DecisionRecord || number == fieldDecisionOfID && s.Kind == DecisionRecord {
+				s.ID = v
+			}
+		case protowire.Fixed64Type:
 			var v uint64
 			v, n = protowire.ConsumeFixed64(body)
-			s.time = int64(v)
+			if number == fieldTime && s.Kind == EventRecord {
+				s.Time = int64(v)
+			}
 		default:
 			n = protowire.ConsumeFieldValue(number, wire, body)
 		}
@@ -118,8 +128,35 @@ func subjectOf(payload []byte) (s subject, ok bool, err error) {
 		}
 		body = body[n:]
 	}
-	if s.eventType == 0 {
+	if s.EventType == 0 {
 		return s, false, errors.New("it names no event type")
 	}
 	return s, true, nil
+}
+
+// number takes a field that is a whole number.
+func (s *Subject) number(field protowire.Number, v uint64) {
+	switch s.Kind {
+	case EventRecord:
+		switch field {
+		case fieldEventType:
+			s.EventType = uint32(v)
+		case fieldOrigin:
+			s.Imported = v != 0
+		}
+	case DecisionRecord:
+		switch field {
+		case fieldDecisionOfType:
+			s.EventType = uint32(v)
+		case fieldDecisionOfSequence:
+			s.EventSequence = v
+		}
+	case LabelRecord:
+		switch field {
+		case fieldEventType:
+			s.EventType = uint32(v)
+		case fieldLabelOfSequence:
+			s.EventSequence = v
+		}
+	}
 }

@@ -8,31 +8,49 @@ import (
 	"slices"
 
 	"github.com/haechi-fraud/haechi/features"
+	"github.com/haechi-fraud/haechi/internal/eventlog"
 
 	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
 )
 
 // walk reads records in log order, from the sequence on, up to what was durable when it got there.
 func (s *Scorer) walk(ctx context.Context, from uint64, visit func(sequence uint64, rec *logv1.Record) error) (next uint64, err error) {
+	next = from
+	var dec eventlog.Decoder
+	err = s.walkRaw(ctx, from, func(sequence uint64, payload []byte) error {
+		next = sequence
+		rec, err := dec.Decode(payload)
+		if err == nil {
+			err = visit(sequence, rec)
+		}
+		if err == nil {
+			next++
+		}
+		return err
+	})
+	return next, err
+}
+
+// walkRaw is walk over encoded records, which are valid until the next one.
+func (s *Scorer) walkRaw(ctx context.Context, from uint64, visit func(sequence uint64, payload []byte) error) (err error) {
 	r, err := s.log.Read(from)
 	if err != nil {
-		return from, fmt.Errorf("read the log from record %d: %w", from, err)
+		return fmt.Errorf("read the log from record %d: %w", from, err)
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	for next = from; ; next++ {
-		if next%4096 == 0 && ctx.Err() != nil {
-			return next, ctx.Err()
-		}
-		sequence, rec, err := r.Next()
+	for {
+		sequence, payload, err := r.NextRaw()
 		if errors.Is(err, io.EOF) {
-			return next, nil
+			return nil
 		}
 		if err != nil {
-			return next, err
+			return err
 		}
-		next = sequence
-		if err := visit(sequence, rec); err != nil {
-			return next, fmt.Errorf("record %d: %w", sequence, err)
+		if sequence%4096 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := visit(sequence, payload); err != nil {
+			return fmt.Errorf("record %d: %w", sequence, err)
 		}
 	}
 }

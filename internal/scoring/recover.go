@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/haechi-fraud/haechi/features"
+	"github.com/haechi-fraud/haechi/internal/eventlog"
 
 	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
 )
@@ -186,57 +187,83 @@ func (s *Scorer) index(ctx context.Context, snapshot *snapshotFile) (map[uint64]
 			}
 		}
 	}
-	_, err := s.walk(ctx, from, func(sequence uint64, rec *logv1.Record) error {
-		switch body := rec.Body.(type) {
-		case *logv1.Record_Event:
-			lay, err := s.layoutOf(body.Event.EventType)
+	var dec eventlog.Decoder
+	err := s.walkRaw(ctx, from, func(sequence uint64, payload []byte) error {
+		about, speaks, err := eventlog.SubjectOf(payload)
+		if err != nil {
+			return err
+		}
+		if !speaks {
+			rec, err := dec.Decode(payload)
 			if err != nil {
 				return err
 			}
-			if k := s.ids.key(lay.lane.typ.Name, body.Event.Id); sequence > indexed {
-				s.ids.land(k, place{event: sequence})
-			} else {
-				s.ids.arrived(k)
-			}
-			if body.Event.Origin == logv1.Origin_ORIGIN_SCORED && sequence > decided {
+			return s.indexRevision(rec.GetRevision())
+		}
+		switch about.Kind {
+		case eventlog.EventRecord:
+			if !about.Imported && sequence > decided {
 				undecided[sequence] = true
 			}
-		case *logv1.Record_Decision:
-			lay, err := s.layoutOf(body.Decision.EventType)
+		case eventlog.DecisionRecord:
+			delete(undecided, about.EventSequence)
+		case eventlog.LabelRecord:
+			waits := about.EventSequence == 0 && (snapshot == nil || sequence > snapshot.Sequence) // those before stand in the snapshot
+			if !waits {
+				break
+			}
+			rec, err := dec.Decode(payload)
 			if err != nil {
 				return err
 			}
-			delete(undecided, body.Decision.EventSequence)
-			if sequence > indexed {
-				s.ids.decided(s.ids.key(lay.lane.typ.Name, body.Decision.EventId), sequence)
-			}
-		case *logv1.Record_Label:
-			return s.indexLabel(sequence, body.Label, indexed, snapshot)
-		case *logv1.Record_Revision:
-			lay, err := s.layoutOf(body.Revision.EventType)
-			if err != nil {
-				return err
-			}
-			lay.lane.applied.Store(&applied{body.Revision.Revision, hex.EncodeToString(body.Revision.Champion)})
+			return s.indexWaiting(sequence, rec.GetLabel())
 		}
-		return nil
+		return s.indexID(sequence, &about, sequence > indexed)
 	})
 	return undecided, err
 }
 
-func (s *Scorer) indexLabel(sequence uint64, rec *logv1.Label, indexed uint64, snapshot *snapshotFile) error {
+// indexID takes the id of a record that the log's own index does not hold, or of an event that labels may wait for.
+func (s *Scorer) indexID(sequence uint64, about *eventlog.Subject, fresh bool) error {
+	if !fresh && (about.Kind != eventlog.EventRecord || s.ids.waits.Load() == 0) {
+		return nil
+	}
+	lay, err := s.layoutOf(about.EventType)
+	if err != nil {
+		return err
+	}
+	k := s.ids.key(lay.lane.typ.Name, string(about.ID))
+	switch {
+	case !fresh:
+		s.ids.arrived(k)
+	case about.Kind == eventlog.EventRecord:
+		s.ids.land(k, place{event: sequence})
+	case about.Kind == eventlog.DecisionRecord:
+		s.ids.decided(k, sequence)
+	default:
+		s.ids.addLabel(k, sequence)
+	}
+	return nil
+}
+
+func (s *Scorer) indexWaiting(sequence uint64, rec *logv1.Label) error {
 	lay, err := s.layoutOf(rec.EventType)
 	if err != nil {
 		return err
 	}
-	k := s.ids.key(lay.lane.typ.Name, rec.EventId)
-	waits := rec.EventSequence == 0 && (snapshot == nil || sequence > snapshot.Sequence) // those before stand in the snapshot
-	switch {
-	case waits:
-		s.ids.restore(k, labelOf(sequence, rec))
-	case sequence > indexed:
-		s.ids.addLabel(k, sequence)
+	s.ids.restore(s.ids.key(lay.lane.typ.Name, rec.EventId), labelOf(sequence, rec))
+	return nil
+}
+
+func (s *Scorer) indexRevision(rec *logv1.Revision) error {
+	if rec == nil {
+		return nil
 	}
+	lay, err := s.layoutOf(rec.EventType)
+	if err != nil {
+		return err
+	}
+	lay.lane.applied.Store(&applied{rec.Revision, hex.EncodeToString(rec.Champion)})
 	return nil
 }
 

@@ -36,7 +36,7 @@ func (s *Scorer) Snapshot(ctx context.Context, share float64) (sequence uint64, 
 	if err := os.MkdirAll(s.opts.SnapshotDir, 0o700); err != nil {
 		return 0, fmt.Errorf("make the snapshot folder: %w", err)
 	}
-	f, err := os.Create(filepath.Join(s.opts.SnapshotDir, "unfinished"))
+	f, err := os.OpenFile(filepath.Join(s.opts.SnapshotDir, "unfinished"), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
 		return 0, fmt.Errorf("make a snapshot: %w", err)
 	}
