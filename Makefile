@@ -10,7 +10,7 @@ test unit bench soak: export HAECHI_LIGHTGBM := $(HAECHI_LIGHTGBM)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build lightgbm demo test unit lint lint-go lint-proto breaking generate generated bench soak clean \
+.PHONY: help build lightgbm spark demo test unit lint lint-go lint-proto breaking generate generated bench soak clean \
 	prerequisites test-needs protos
 
 help: ## list the targets
@@ -22,13 +22,16 @@ build: prerequisites ## build bin/haechi
 lightgbm: ## put LightGBM's library into lib/lightgbm, from its pinned wheel
 	@internal/lightgbmwheel/install.sh lib/lightgbm
 
+spark: ## put Spark into lib/spark, for the tests alone; needs Java
+	@internal/offline/sparktest/install.sh lib/spark
+
 # DEMO_FLAGS=--exit ends the demo by itself.
 DEMO_FLAGS ?=
 demo: lightgbm build ## show it all on a simulated world: import, train, serve, judge a stream of payments
 	bin/haechi demo $(DEMO_FLAGS)
 
 # The one test command. Every check runs, whatever the ones before it found; go test's own lines come last.
-test: prerequisites test-needs lightgbm ## check everything: lint, generated code, unit tests under the race detector
+test: prerequisites test-needs lightgbm spark ## check everything: lint, generated code, unit tests under the race detector
 	@failed=; for check in lint-proto lint-go generated unit; do \
 		$(MAKE) --no-print-directory $$check || failed="$$failed $$check"; \
 	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }

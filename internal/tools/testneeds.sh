@@ -14,6 +14,7 @@ has_library() {
 
 packages=
 has_library libgomp.so.1 || packages="$packages libgomp1" # LightGBM is linked against it
+command -v java >/dev/null 2>&1 || [ "${HAECHI_REQUIRE_SPARK:-}" != 1 ] || packages="$packages openjdk-17-jre-headless" # Spark runs on it
 [ -n "$packages" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
