@@ -214,7 +214,7 @@ func (e *Engine) meet(ev *Event, s *scratch, at []spot, sequence uint64) (ahead 
 	}
 	for _, h := range s.histories {
 		if h != nil {
-			s.touched += uint64(len(h.entity)) + h.tail.touch()
+			s.touched += uint64(h.entity[0]) + h.tail.touch()
 		}
 	}
 	for i, key := range ev.Entities {

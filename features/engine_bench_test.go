@@ -2,8 +2,10 @@ package features_test
 
 import (
 	"fmt"
+	"io"
 	"math/rand"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -85,7 +87,8 @@ type world struct {
 	keys   [4][]string
 	gap    int64 // between events
 	late   int   // one in so many
-	at     int64 // start of the next event
+	at     int64 // time of the next event
+	read   int
 }
 
 func newWorld(gap int64, late int, sizes ...int) *world {
@@ -108,6 +111,7 @@ func (w *world) next(ev *features.Event) {
 	ev.ID, ev.Amount = "e", w.random.Int63n(100_000)
 	for kind := range w.keys {
 		ev.Entities[kind] = w.keys[kind][w.random.Intn(len(w.keys[kind]))]
+		w.read += strings.Count(ev.Entities[kind], "0") // a server has just read the key
 	}
 }
 
@@ -177,14 +181,35 @@ func measure(b *testing.B, o *observer, w *world) {
 // Bytes are those of rows, chunks and what is kept between them, by entries of all four entities.
 func BenchmarkLive(b *testing.B) {
 	o, w := newObserver(b, 0), newWorld(features.Second/10, 10, 400_000, 400_000, 100_000, 100_000)
-	for range 4_000_000 {
+	for range 2_500_000 {
 		w.next(&o.event)
 		o.observe(b, nil)
 	}
 	memory := o.engine.Memory()
-	measure(b, o, w)
-	b.ReportMetric(float64(memory.Entities+memory.Resting), "entities")
-	b.ReportMetric(float64(memory.RowBytes)/float64(memory.Entries), "B/entry")
+	b.Run("alone", func(b *testing.B) {
+		measure(b, o, w)
+		b.ReportMetric(float64(memory.Entities+memory.Resting), "entities")
+		b.ReportMetric(float64(memory.RowBytes)/float64(memory.Entries), "B/entry")
+	})
+	b.Run("while shards are written", func(b *testing.B) {
+		stop, written := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(written)
+			for shard := 0; ; shard = (shard + 1) % o.engine.Shards() {
+				select {
+				case <-stop:
+					return
+				case <-time.After(5 * time.Millisecond):
+				}
+				if _, err := o.engine.WriteShard(io.Discard, shard); err != nil {
+					b.Error(err)
+				}
+			}
+		}()
+		measure(b, o, w)
+		close(stop)
+		<-written
+	})
 }
 
 func BenchmarkHot(b *testing.B) {

@@ -164,18 +164,39 @@ func (h *history) frauds(l *layout, t int64, lo, hi place, judged int) (v verdic
 			v.add(&some)
 		}
 	}
-	for cover := h.cover(lo, hi); cover.next(); {
-		switch g := cover.group; {
-		case cover.chunk != nil:
-			count(cover.chunk, cover.from, cover.to)
-		case !g.suspect:
-		case g.known <= t:
-			whole(&g.verdicts, g.filtered)
-		default:
-			for s := range g.chunks {
-				count(&g.chunks[s], 0, int(g.chunks[s].rows))
+	n := h.groups()
+	for g := lo.group(); g < n && g <= hi.group(); g++ {
+		x := &h.older.groups[g]
+		switch {
+		case !x.suspect:
+			continue
+		case x.known <= t && g < hi.group() && (g > lo.group() || lo.chunk() == g<<8 && lo.row() == 0):
+			whole(&x.verdicts, x.filtered)
+			continue
+		}
+		for s := range x.chunks {
+			c := &x.chunks[s]
+			if at := g<<8 | s; at >= lo.chunk() && at <= hi.chunk() {
+				from, to := rowsOf(c, at, lo, hi)
+				count(c, from, to)
 			}
 		}
 	}
+	if hi.group() == n {
+		from, to := rowsOf(&h.tail, n<<8, lo, hi)
+		count(&h.tail, from, to)
+	}
 	return v
+}
+
+// rowsOf are the rows of a chunk, from (inclusive) to (exclusive), that lie in a window which touches it.
+func rowsOf(c *chunk, at int, lo, hi place) (from, to int) {
+	to = int(c.rows)
+	if at == lo.chunk() {
+		from = lo.row()
+	}
+	if at == hi.chunk() {
+		to = hi.row()
+	}
+	return from, to
 }
