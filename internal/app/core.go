@@ -85,8 +85,11 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	if err != nil {
 		return c, fmt.Errorf("open the event log: %w", err)
 	}
+	if err := a.openWarehouse(ctx, c); err != nil {
+		return c, err
+	}
 	c.scorer, err = scoring.New(scoring.Options{
-		Log: c.log, Registry: a.registry, EventTypes: a.policies, ReadDocument: readDocument, MaxSkew: config.MaxSkew,
+		Older: a.older(c), Log: c.log, Registry: a.registry, EventTypes: a.policies, ReadDocument: readDocument, MaxSkew: config.MaxSkew,
 		SnapshotDir: a.snapshotDir(), PIIKey: a.piiKey, RefuseCardNumbers: config.RefuseCardNumbers, WithoutFeatures: !a.opts.Serve, Logger: a.opts.Logger, Registerer: c.metrics,
 	})
 	if err != nil {
@@ -95,10 +98,10 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	if err := c.scorer.Recover(ctx, a.opts.Recovering); err != nil {
 		return c, err
 	}
-	return c, a.openWarehouse(ctx, c)
+	return c, a.startLoader(c)
 }
 
-// openWarehouse opens the warehouse and begins to fill it. A build without it scores, and says so.
+// openWarehouse opens the warehouse. A build without it scores, and says so.
 func (a *App) openWarehouse(ctx context.Context, c *core) error {
 	config := &a.project.Config
 	w, err := duckdb.Open(ctx, duckdb.Options{
@@ -117,7 +120,23 @@ func (a *App) openWarehouse(ctx context.Context, c *core) error {
 			return fmt.Errorf("describe event type %s in the warehouse: %w", t.Name, err)
 		}
 	}
-	if c.loader, err = ingest.NewLoader(ingest.LoaderOptions{Log: c.log, Sink: w, Logger: a.opts.Logger, Registerer: c.metrics}); err != nil {
+	return nil
+}
+
+// older is nil where there is no warehouse: then nothing is ever dropped from the log.
+func (a *App) older(c *core) scoring.Older {
+	if c.warehouse == nil {
+		return nil
+	}
+	return &ingest.Older{LogID: c.log.ID(), Source: c.warehouse, Project: a.project}
+}
+
+// startLoader begins to fill the warehouse.
+func (a *App) startLoader(c *core) (err error) {
+	if c.warehouse == nil {
+		return nil
+	}
+	if c.loader, err = ingest.NewLoader(ingest.LoaderOptions{Log: c.log, Sink: c.warehouse, Logger: a.opts.Logger, Registerer: c.metrics}); err != nil {
 		return err
 	}
 	return c.loader.Start()

@@ -27,14 +27,33 @@ func (a *App) keepState() {
 				return
 			case <-ticker.C:
 			}
-			s, err := a.scorer()
-			if err != nil {
+			c := a.current()
+			if c == nil {
 				continue
 			}
-			s.Evict()
-			if _, err := s.Snapshot(a.ctx, snapshotShare); err != nil && a.ctx.Err() == nil {
-				a.opts.Logger.Error("no snapshot could be written; a start now reads more of the log", "error", err)
+			c.scorer.Evict()
+			if _, err := c.scorer.Snapshot(a.ctx, snapshotShare); err != nil {
+				if a.ctx.Err() == nil {
+					a.opts.Logger.Error("no snapshot could be written; a start now reads more of the log", "error", err)
+				}
+				continue
 			}
+			a.retain(c)
 		}
 	})
+}
+
+// retain drops from the log what is older than it is to be kept, when the warehouse has it.
+func (a *App) retain(c *core) {
+	keep := a.project.Config.Log.Retain
+	if keep == 0 || c.loader == nil {
+		return
+	}
+	dropped, err := c.scorer.Drop(min(c.scorer.Expired(keep), c.loader.Position()+1))
+	if err != nil {
+		a.opts.Logger.Error("old segments of the event log could not be dropped", "error", err)
+	}
+	if dropped > 0 {
+		a.opts.Logger.Info("dropped old segments of the event log, which the warehouse has", "segments", dropped)
+	}
 }

@@ -33,6 +33,7 @@ type LogConfig struct {
 	MinFreeBytes  int64         // below this much free disk nothing more is accepted
 	FlushInterval time.Duration // 0: a new group is written as soon as the previous one is on disk
 	Compress      bool          // pack segments that are full
+	Retain        time.Duration // how far back decisions can be replayed; what is older still is dropped once the warehouse has it; 0: nothing is
 }
 
 // Warehouse names the driver and bounds it.
@@ -71,6 +72,7 @@ type rawConfig struct {
 		MinFreeBytes  *size    `yaml:"min_free_bytes"`
 		FlushInterval duration `yaml:"flush_interval"`
 		Compress      *bool    `yaml:"compress"`
+		Retain        duration `yaml:"retain"`
 	} `yaml:"log"`
 	Warehouse struct {
 		Driver      string `yaml:"driver"`
@@ -122,7 +124,7 @@ func readConfig(dir string, d *document) Config {
 	c := Config{
 		Listen:            Listen{or(raw.Listen.GRPC, defaultGRPC), or(raw.Listen.HTTP, defaultHTTP), or(raw.Listen.Admin, defaultAdmin)},
 		Data:              under(dir, or(raw.Data, defaultData)),
-		Log:               LogConfig{int64(raw.Log.SegmentBytes), defaultMinFree, micros(raw.Log.FlushInterval), raw.Log.Compress == nil || *raw.Log.Compress},
+		Log:               LogConfig{int64(raw.Log.SegmentBytes), defaultMinFree, micros(raw.Log.FlushInterval), raw.Log.Compress == nil || *raw.Log.Compress, micros(raw.Log.Retain)},
 		Warehouse:         Warehouse{or(raw.Warehouse.Driver, "duckdb"), int64(raw.Warehouse.MemoryLimit), raw.Warehouse.Threads},
 		Registry:          Registry{or(raw.Registry.Driver, "sqlite")},
 		MaxSkew:           defaultMaxSkew,
@@ -166,6 +168,9 @@ func (c *Config) check(d *document) {
 	}
 	if c.Log.FlushInterval > time.Second {
 		d.report("log.flush_interval", "every answer waits this long; write at most 1s, or leave it out")
+	}
+	if c.Log.Retain != 0 && c.Log.Retain < 24*time.Hour {
+		d.report("log.retain", "is how far back decisions can be replayed: write at least 1d, or leave it out to keep everything")
 	}
 	if c.Warehouse.Driver != "duckdb" {
 		d.report("warehouse.driver", "%q is not a driver of this build; write duckdb", c.Warehouse.Driver)

@@ -55,7 +55,7 @@ func TestEverythingWrongAtOnce(t *testing.T) {
   gprc: x
 data: data
 data: elsewhere
-log: {min_free_bytes: lots, segment_bytes: 5, flush_interval: 2s}
+log: {min_free_bytes: lots, segment_bytes: 5, flush_interval: 2s, retain: 1h}
 warehouse: {driver: postgres, threads: two, memory_limit: 1MiB}
 registry: [sqlite]
 max_skew: 5 minutes
@@ -126,6 +126,7 @@ reasons:
 		`haechi.yaml:8:23: log.min_free_bytes ~ "lots" is not a size`,
 		"haechi.yaml:8:44: log.segment_bytes ~ between 1MiB and 2GiB",
 		"haechi.yaml:8:63: log.flush_interval ~ at most 1s",
+		"haechi.yaml:8:75: log.retain ~ at least 1d",
 		`haechi.yaml:9:21: warehouse.driver ~ "postgres" is not a driver of this build; write duckdb`,
 		"haechi.yaml:9:40: warehouse.threads ~ a whole number is expected here, not text",
 		"haechi.yaml:9:59: warehouse.memory_limit ~ 64MiB",

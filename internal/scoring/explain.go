@@ -67,7 +67,7 @@ func (s *Scorer) ExplainFeature(ctx context.Context, eventType, eventID, name st
 		out = &all[0]
 		return errReplayed
 	}
-	if _, err := s.walk(ctx, 1, f.visit(s)); err != nil && !errors.Is(err, errReplayed) {
+	if _, err := s.history(ctx, l, f.visit(s)); err != nil && !errors.Is(err, errReplayed) {
 		return nil, err
 	}
 	if out == nil {

@@ -110,9 +110,9 @@ func (f *feed) event(sequence uint64, rec *logv1.Event, lay *layout, read bool) 
 }
 
 // sameOrdinals holds the ordinals that the engine gives against those logged; it gives 0 for an entity whose snapshot has the
-// event already.
+// event already. Records that the log no longer holds have none.
 func sameOrdinals(got, want []uint64) bool {
-	return slices.EqualFunc(got, want, func(g, w uint64) bool { return g == w || g == 0 })
+	return want == nil || slices.EqualFunc(got, want, func(g, w uint64) bool { return g == w || g == 0 })
 }
 
 // keep leaves of an event the entities that are tracked; nil when there is none.
@@ -126,7 +126,13 @@ func (f *feed) keep(keys []string, ordinals []uint64) ([]string, []uint64) {
 		if kept == nil {
 			kept, at = make([]string, len(keys)), make([]uint64, len(keys))
 		}
-		kept[kind], at[kind] = key, ordinals[kind]
+		kept[kind] = key
+		if ordinals != nil {
+			at[kind] = ordinals[kind]
+		}
+	}
+	if ordinals == nil {
+		at = nil
 	}
 	return kept, at
 }
@@ -143,7 +149,7 @@ func (f *feed) label(sequence uint64, rec *logv1.Label, lay *layout) error {
 		ev.Entities = pick(lay.entities, rec.Entities, "")
 	}
 	if f.tracked != nil {
-		if ev.Entities, _ = f.keep(ev.Entities, make([]uint64, len(ev.Entities))); ev.Entities == nil {
+		if ev.Entities, _ = f.keep(ev.Entities, nil); ev.Entities == nil {
 			return nil
 		}
 	}
@@ -160,7 +166,10 @@ func (s *Scorer) rebuild(ctx context.Context, l *lane, next *loaded) error {
 	}
 	s.opts.Logger.Info("building state for new definitions from the log", "event_type", l.typ.Name, "version", next.version.Digest)
 	f := newFeed(l, engine)
-	at := uint64(1)
+	at, err := s.history(ctx, l, f.visit(s))
+	if err != nil {
+		return err
+	}
 	for {
 		from := at
 		if at, err = s.walk(ctx, from, f.visit(s)); err != nil {

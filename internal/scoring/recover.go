@@ -119,9 +119,8 @@ func (s *Scorer) restore(ctx context.Context, snapshot *snapshotFile) (map[*lane
 			feeds[l] = newFeed(l, l.engine)
 			continue
 		}
-		if err := feeds[l].resume(s, snapshot.Sequence, h); err != nil {
-			return nil, err
-		}
+		feeds[l].resume(snapshot.Sequence, h)
+		l.engine.Warm(h.Watermark)
 	}
 	return feeds, nil
 }
@@ -144,33 +143,15 @@ func (s *Scorer) anew(l *lane) error {
 }
 
 // resume sets a feed to where a snapshot was taken.
-func (f *feed) resume(s *Scorer, sequence uint64, h *snapshotLane) error {
+func (f *feed) resume(sequence uint64, h *snapshotLane) {
 	f.after = sequence
 	if h.Started {
 		f.clock.Advance(h.Since)
 		f.clock.Advance(h.Watermark)
 	}
 	for _, w := range h.Waiting {
-		label, err := s.waitingLabel(w)
-		if err != nil {
-			return err
-		}
-		f.waiting[w.EventID] = append(f.waiting[w.EventID], label)
+		f.waiting[w.EventID] = append(f.waiting[w.EventID], w.label())
 	}
-	return nil
-}
-
-// waitingLabel reads a label that a snapshot says was waiting.
-func (s *Scorer) waitingLabel(w snapshotLabel) (features.Label, error) {
-	rec, err := s.get(w.Sequence)
-	if err != nil {
-		return features.Label{}, fmt.Errorf("read the waiting label %d: %w", w.Sequence, err)
-	}
-	body := rec.GetLabel()
-	if body == nil {
-		return features.Label{}, fmt.Errorf("record %d of the log is not a label: run haechi log verify", w.Sequence)
-	}
-	return labelOf(w.Sequence, body), nil
 }
 
 // index reads the log for ids, decisions and labels, from where the log's own index or the snapshot ends, and returns the
@@ -178,13 +159,11 @@ func (s *Scorer) waitingLabel(w snapshotLabel) (features.Label, error) {
 func (s *Scorer) index(ctx context.Context, snapshot *snapshotFile) (map[uint64]bool, error) {
 	undecided := map[uint64]bool{}
 	indexed := s.log.Indexed() // up to there the log finds ids itself
-	from, decided := uint64(1), uint64(0)
+	from, decided := s.log.First(), uint64(0)
 	if snapshot != nil {
-		from, decided = min(indexed, snapshot.Sequence)+1, snapshot.Reached
+		from, decided = max(from, min(indexed, snapshot.Sequence)+1), snapshot.Reached
 		for i := range snapshot.Lanes {
-			if err := s.indexSnapshot(&snapshot.Lanes[i]); err != nil {
-				return nil, err
-			}
+			s.indexSnapshot(&snapshot.Lanes[i])
 		}
 	}
 	var dec eventlog.Decoder
@@ -268,20 +247,15 @@ func (s *Scorer) indexRevision(rec *logv1.Revision) error {
 }
 
 // indexSnapshot takes from a snapshot what stands in the log before it.
-func (s *Scorer) indexSnapshot(h *snapshotLane) error {
+func (s *Scorer) indexSnapshot(h *snapshotLane) {
 	l := s.lanes[h.EventType]
 	if l == nil {
-		return nil
+		return
 	}
 	l.applied.Store(&applied{h.Revision, h.Champion})
 	for _, w := range h.Waiting {
-		label, err := s.waitingLabel(w)
-		if err != nil {
-			return err
-		}
-		s.ids.restore(s.ids.key(h.EventType, w.EventID), label)
+		s.ids.restore(s.ids.key(h.EventType, w.EventID), w.label())
 	}
-	return nil
 }
 
 // champions loads what each event type is to be served with. One that cannot be loaded leaves the declared fallback in
@@ -337,6 +311,12 @@ func (s *Scorer) engineFor(l *lane, v *loaded) (*features.Engine, error) {
 func (s *Scorer) histories(ctx context.Context, feeds map[*lane]*feed, undecided map[uint64]bool, progress func(done, total uint64)) error {
 	from := s.log.Durable() + 1
 	for _, f := range feeds {
+		if f.after+1 < s.log.First() {
+			if err := s.older(ctx, f.lane, f.visit(s)); err != nil {
+				return err
+			}
+			f.after = s.log.First() - 1
+		}
 		from = min(from, f.after+1)
 	}
 	total := s.log.Durable()

@@ -57,7 +57,7 @@ func (s *Scorer) Replay(ctx context.Context, eventType, eventID string) (*Replay
 	}
 	r.only = p.event
 	r.visit = func(x *Replayed) { out = x }
-	_, err = s.walk(ctx, 1, r.record)
+	_, err = s.history(ctx, l, r.record)
 	if err != nil && !errors.Is(err, errReplayed) {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (s *Scorer) ReplayAll(ctx context.Context, o ReplayOptions) (ReplayTotals, 
 				o.Visit(x)
 			}
 		}
-		if _, err := s.walk(ctx, 1, pace.between(ctx, r.record)); err != nil && !errors.Is(err, errReplayed) {
+		if _, err := s.history(ctx, l, pace.between(ctx, r.record)); err != nil && !errors.Is(err, errReplayed) {
 			return r.totals, err
 		}
 		sum = r.totals

@@ -43,7 +43,7 @@ func (s *Scorer) choose(ctx context.Context, l *lane, o *ReplayOptions, pace *pa
 	}
 	used := map[string]bool{}
 	var err error
-	c.end, err = s.walk(ctx, 1, pace.between(ctx, func(_ uint64, rec *logv1.Record) error {
+	c.end, err = s.walk(ctx, s.log.First(), pace.between(ctx, func(_ uint64, rec *logv1.Record) error {
 		switch body := rec.Body.(type) {
 		case *logv1.Record_Decision:
 			if lay, err := s.layoutOf(body.Decision.EventType); err != nil || lay.lane != l {

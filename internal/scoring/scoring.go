@@ -59,6 +59,8 @@ type Options struct {
 	RefuseCardNumbers bool
 	// SnapshotDir is the folder of snapshots; empty: none are kept and every start reads the whole log.
 	SnapshotDir string
+	// Older gives what was dropped from the log; nil where nothing ever is.
+	Older Older
 	// WithoutFeatures keeps only ids and ordinals: enough to import history, not to score.
 	WithoutFeatures bool
 	Now             func() time.Time // default time.Now

@@ -169,7 +169,7 @@ func (s *Scorer) finishCut(ctx context.Context, c *cut) error {
 			return err
 		}
 		l := c.header.lane(lay.lane.typ.Name)
-		l.Waiting = append(l.Waiting, snapshotLabel{EventID: rec.GetLabel().GetEventId(), Sequence: label.Sequence})
+		l.Waiting = append(l.Waiting, snapshotLabel{EventID: rec.GetLabel().GetEventId(), Sequence: label.Sequence, Verdict: label.Verdict, KnownAt: label.KnownAt})
 	}
 	for i, engine := range c.engines {
 		l := s.lanes[c.header.Lanes[i].EventType]

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/haechi-fraud/haechi/features"
 )
 
 // # Snapshot files, format version 1
@@ -48,8 +50,14 @@ type snapshotLane struct {
 
 // snapshotLabel is a label that waits for its event.
 type snapshotLabel struct {
-	EventID  string `json:"event_id"`
-	Sequence uint64 `json:"sequence"`
+	EventID  string           `json:"event_id"`
+	Sequence uint64           `json:"sequence"`
+	Verdict  features.Verdict `json:"verdict"`
+	KnownAt  int64            `json:"known_at"`
+}
+
+func (l *snapshotLabel) label() features.Label {
+	return features.Label{Sequence: l.Sequence, Verdict: l.Verdict, KnownAt: l.KnownAt}
 }
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
@@ -183,6 +191,8 @@ func (h *snapshotHeader) lane(eventType string) *snapshotLane {
 	}
 	return &h.Lanes[i]
 }
+
+func snapshotName(path string) string { return strings.TrimSuffix(filepath.Base(path), snapshotSuffix) }
 
 // snapshotPaths lists the snapshots in dir, newest first.
 func snapshotPaths(dir string) ([]string, error) {
