@@ -67,9 +67,14 @@ bench: build lightgbm ## run the benchmarks: Go's, then the serving path beside 
 	$(GO) test -run '^$$' -bench . -benchmem $(PKG)
 	bin/haechi bench serve $(BENCH_FLAGS)
 
+# SOAK_CHECKS histories of each property take hours, SOAK_VALUES values some minutes.
 SOAK_FLAGS ?= --soak 5m
-soak: build lightgbm ## load a server until every window is full and show that its memory stays flat
+SOAK_VALUES ?= 10000000
+SOAK_CHECKS ?= 200000
+soak: build lightgbm ## for hours: memory under load, parity after kills, random histories against the oracle
 	bin/haechi bench serve $(SOAK_FLAGS)
+	HAECHI_SOAK_VALUES=$(SOAK_VALUES) $(GO) test ./internal/app -run TestKilledServer -v -timeout 0
+	$(GO) test ./features -run EqualsOracle -rapid.checks=$(SOAK_CHECKS) -timeout 0
 
 clean: ## remove what was built and fetched into this folder
 	rm -rf bin lib demo .cache
