@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ type featuresReplayCommand struct {
 	To        instant           `placeholder:"TIME" help:"Give vectors for what is before this time, and read no further."`
 	Out       string            `required:"" placeholder:"FILE.parquet" help:"The file to make: id, time, then a column of doubles a feature."`
 	Cores     int               `placeholder:"N" help:"Cores to use; all when not given."`
-	Memory    size              `placeholder:"SIZE" help:"Hold so much in memory, and what is beyond in temporary files beside the answer; 1GiB when not given."`
+	Memory    size              `placeholder:"SIZE" default:"2GiB" help:"Memory to work in; what does not fit goes to temporary files beside the answer."`
 	Resume    bool              `help:"Keep what is finished beside the answer until all is, and go on from what an earlier run with this flag left."`
 }
 
@@ -43,6 +44,7 @@ func (c *featuresReplayCommand) Run(ctx context.Context, e *env) error {
 		EventType: t, Events: c.Events, Labels: c.Labels, Lookups: c.Lookup, Features: names, Out: c.Out, Cores: c.Cores, Memory: int64(c.Memory),
 		From: micros(c.From), To: micros(c.To), Resume: c.Resume,
 	}
+	debug.SetMemoryLimit(int64(c.Memory))
 	bars := &steps{env: e}
 	defer bars.close()
 	if e.bars {

@@ -37,7 +37,7 @@ func (r *replay) readLabels(ctx context.Context) error {
 }
 
 func (r *replay) eachLabel(ctx context.Context, use func(id string, l ingest.LabelStatement)) error {
-	job := ingest.Job{EventType: r.job.EventType, Labels: r.job.Labels, Rejects: r.job.Out + ".labels.rejects.csv", MemoryMiB: max(2, int(r.job.Memory>>20))}
+	job := ingest.Job{EventType: r.job.EventType, Labels: r.job.Labels, Rejects: r.job.Out + ".labels.rejects.csv", MemoryMiB: max(2, int(r.job.Memory>>22))}
 	report, err := ingest.Import(ctx, job, labelTaker(use))
 	if err == nil && report.Rejected > 0 {
 		err = fmt.Errorf("%d rows of the label files cannot be used; %s says why", report.Rejected, report.RejectsFile)

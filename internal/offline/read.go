@@ -66,7 +66,7 @@ func (r *replay) readText(ctx context.Context, sort bool) error {
 		return err
 	}
 	job := ingest.Job{EventType: r.job.EventType, Events: r.job.Events, Lookups: r.job.Lookups, Rejects: r.job.Out + ".rejects.csv",
-		MemoryMiB: max(2, int(r.job.Memory>>20)), Progress: func(p ingest.Progress) {
+		MemoryMiB: max(2, int(r.job.Memory>>22)), Progress: func(p ingest.Progress) {
 			if p.Stage == "reading" {
 				r.tell(p.Stage, p.Bytes, p.TotalBytes)
 			} else {

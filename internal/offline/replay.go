@@ -33,8 +33,9 @@ type Job struct {
 	Out string
 	// Cores is how many goroutines compute; all when 0.
 	Cores int
-	// Memory bounds the rows and values that are held in memory, in bytes; what is beyond goes to temporary files beside Out.
-	// 1 GiB when 0.
+	// Memory is what the process may take, in bytes: half of it holds rows and values, and what of them is beyond goes to
+	// temporary files beside Out; the rest is for engines, keys and the garbage collector, which its caller bounds. 2 GiB
+	// when 0.
 	Memory int64
 	// Resume keeps what is computed beside Out until the job is done, and uses what an earlier run of it left there.
 	Resume bool
@@ -59,6 +60,9 @@ type Report struct {
 	Resumed  int    `json:"resumed"`           // partitions taken from an earlier run
 	AsText   string `json:"as_text,omitempty"` // why the files were not read by columns; empty when they were
 }
+
+// DefaultMemory is what a job takes that does not say.
+const DefaultMemory = 2 << 30
 
 const maxPartitions = 256
 
@@ -101,7 +105,7 @@ func newReplay(job Job) (*replay, error) {
 		job.Cores = runtime.GOMAXPROCS(0)
 	}
 	if job.Memory <= 0 {
-		job.Memory = 1 << 30
+		job.Memory = DefaultMemory
 	}
 	if job.To == 0 {
 		job.To = math.MaxInt64
@@ -117,7 +121,7 @@ func newReplay(job Job) (*replay, error) {
 		return nil, err
 	}
 	dir := filepath.Dir(job.Out)
-	return &replay{job: job, plan: p, rows: newStore(dir, job.Memory/2), values: newStore(dir, job.Memory/2), report: Report{Features: len(p.names)}}, nil
+	return &replay{job: job, plan: p, rows: newStore(dir, job.Memory/4), values: newStore(dir, job.Memory/4), report: Report{Features: len(p.names)}}, nil
 }
 
 func (r *replay) close() error { return errors.Join(r.rows.close(), r.values.close()) }
