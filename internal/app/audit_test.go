@@ -1,6 +1,9 @@
 package app_test
 
 import (
+	"errors"
+	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -8,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/haechi-fraud/haechi/internal/eventlog"
 	haechiv1 "github.com/haechi-fraud/haechi/proto/haechi/v1"
 )
 
@@ -44,4 +48,58 @@ func TestAudit(t *testing.T) {
 	code, text := get(t, a, "/v1/features/payment")
 	require.Equal(t, 200, code)
 	require.Contains(t, text, "card_count_1h")
+}
+
+// TestVerifyFindsAChangedValue writes a log again with one logged value changed in its last bit, and sees it found and
+// explained.
+func TestVerifyFindsAChangedValue(t *testing.T) {
+	dir, _ := newPayments(t)
+	a := open(t, dir, true)
+	for i := range 20 {
+		score(t, a.Conn(), pay(number("v", i), number("c", i%2), begin().Add(time.Duration(i)*time.Second)))
+	}
+	stop(t, a)
+	data := filepath.Join(dir, "data")
+	was, err := eventlog.OpenReader(filepath.Join(data, "log"))
+	require.NoError(t, err)
+	changed, err := eventlog.Open(eventlog.Options{Dir: filepath.Join(data, "changed")})
+	require.NoError(t, err)
+	r, err := was.Read(0)
+	require.NoError(t, err)
+	for {
+		_, rec, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		if d := rec.GetDecision(); d != nil && d.EventId == "v-7" {
+			d.Vector[3] = math.Nextafter(d.Vector[3], 9)
+		}
+		if et := rec.GetEventType(); et != nil {
+			_, err = changed.StateEventType(et)
+		} else {
+			_, err = changed.Append(rec, nil)
+		}
+		require.NoError(t, err)
+	}
+	require.NoError(t, errors.Join(r.Close(), changed.Close(), os.RemoveAll(filepath.Join(data, "log")), os.RemoveAll(filepath.Join(data, "snapshots")),
+		os.Rename(filepath.Join(data, "changed"), filepath.Join(data, "log"))))
+
+	a = open(t, dir, true)
+	defer stop(t, a)
+	stream, err := haechiv1.NewFeaturesClient(a.Conn()).VerifyFeatures(t.Context(), &haechiv1.VerifyFeaturesRequest{})
+	require.NoError(t, err)
+	m, err := stream.Recv()
+	require.NoError(t, err)
+	require.True(t, m.Done)
+	require.EqualValues(t, 20, m.Decisions)
+	require.EqualValues(t, 1, m.Mismatches)
+	require.Equal(t, "v-7", m.FirstMismatchId)
+	require.Contains(t, m.FirstMismatch.Differences[0], "4.000000000000001")
+	require.Len(t, m.FirstMismatchTraces, 1)
+	trace := m.FirstMismatchTraces[0]
+	require.InDelta(t, 4, trace.Value, 0)
+	require.Len(t, trace.Listed, 4)
+	require.Equal(t, "v-1", trace.Listed[0].EventId)
+	require.True(t, trace.Listed[3].Current)
 }

@@ -40,6 +40,7 @@ func (c *featuresVerifyCommand) Run(ctx context.Context, e *env) error {
 				err = e.printJSON(m)
 			} else {
 				e.printf("%d values of %d decisions computed again from the log: %d decisions differ\n", m.Values, m.Decisions, m.Mismatches)
+				e.mismatch(m)
 			}
 			if m.Mismatches > 0 {
 				err = errors.Join(err, differs(m.FirstMismatchId, m.FirstMismatch))
@@ -47,4 +48,19 @@ func (c *featuresVerifyCommand) Run(ctx context.Context, e *env) error {
 			return err
 		}
 	})
+}
+
+// mismatch shows the first decision that differs: each value as logged, and how it comes about now.
+func (e *env) mismatch(m *haechiv1.VerifyFeaturesResponse) {
+	if m.FirstMismatch == nil {
+		return
+	}
+	e.printf("\nthe first is %s:\n", m.FirstMismatchId)
+	for _, line := range m.FirstMismatch.Differences {
+		e.printf("  %s\n", line)
+	}
+	for _, trace := range m.FirstMismatchTraces {
+		e.printf("\n")
+		e.explain(trace, "  ")
+	}
 }

@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"math"
+	"slices"
 
 	"google.golang.org/grpc"
 
@@ -70,8 +72,42 @@ func (s *featuresService) VerifyFeatures(in *haechiv1.VerifyFeaturesRequest, str
 	out.Done = true
 	if first != nil {
 		out.FirstMismatch, out.FirstMismatchId = replayedTo(first), first.Logged.EventID
+		if out.FirstMismatchTraces, err = traces(stream.Context(), sc, first); err != nil {
+			return err
+		}
 	}
 	return stream.Send(out)
+}
+
+// traced is how many of a decision's features are explained, with how many events each.
+const (
+	traced       = 5
+	tracedEvents = 20
+)
+
+// traces explains the features whose values differ, as far as the event type has them still.
+func traces(ctx context.Context, sc *scoring.Scorer, r *scoring.Replayed) ([]*haechiv1.ExplainFeatureResponse, error) {
+	t, err := sc.EventType(r.Logged.EventType)
+	if err != nil {
+		return nil, err
+	}
+	var out []*haechiv1.ExplainFeatureResponse
+	for i, name := range r.Logged.FeatureNames {
+		inForce := slices.ContainsFunc(t.Definitions, func(d features.Definition) bool { return d.Name == name })
+		if len(out) == traced || !inForce || i >= len(r.Again.Vector) || math.Float64bits(r.Logged.Vector[i]) == math.Float64bits(r.Again.Vector[i]) {
+			continue
+		}
+		x, err := sc.ExplainFeature(ctx, t.Name, r.Logged.EventID, name, tracedEvents)
+		if err != nil {
+			return nil, err
+		}
+		trace, err := explainedTo(sc, x)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, trace)
+	}
+	return out, nil
 }
 
 func verifiedTo(t scoring.ReplayTotals) *haechiv1.VerifyFeaturesResponse {

@@ -317,8 +317,10 @@ type VerifyFeaturesResponse struct {
 	// The first decision that differed.
 	FirstMismatch   *ReplayDecisionResponse `protobuf:"bytes,7,opt,name=first_mismatch,json=firstMismatch,proto3" json:"first_mismatch,omitempty"`
 	FirstMismatchId string                  `protobuf:"bytes,8,opt,name=first_mismatch_id,json=firstMismatchId,proto3" json:"first_mismatch_id,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// How the values that differed come about now, of features in force.
+	FirstMismatchTraces []*ExplainFeatureResponse `protobuf:"bytes,9,rep,name=first_mismatch_traces,json=firstMismatchTraces,proto3" json:"first_mismatch_traces,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *VerifyFeaturesResponse) Reset() {
@@ -405,6 +407,13 @@ func (x *VerifyFeaturesResponse) GetFirstMismatchId() string {
 		return x.FirstMismatchId
 	}
 	return ""
+}
+
+func (x *VerifyFeaturesResponse) GetFirstMismatchTraces() []*ExplainFeatureResponse {
+	if x != nil {
+		return x.FirstMismatchTraces
+	}
+	return nil
 }
 
 type ExplainFeatureRequest struct {
@@ -765,7 +774,7 @@ const file_haechi_v1_features_proto_rawDesc = "" +
 	"event_type\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\teventType\x12.\n" +
 	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
 	"\x02to\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x15\n" +
-	"\x06one_in\x18\x04 \x01(\rR\x05oneIn\"\xb7\x02\n" +
+	"\x06one_in\x18\x04 \x01(\rR\x05oneIn\"\x8e\x03\n" +
 	"\x16VerifyFeaturesResponse\x12\x18\n" +
 	"\arecords\x18\x01 \x01(\x04R\arecords\x12#\n" +
 	"\rrecords_total\x18\x02 \x01(\x04R\frecordsTotal\x12\x1c\n" +
@@ -776,7 +785,8 @@ const file_haechi_v1_features_proto_rawDesc = "" +
 	"mismatches\x12\x12\n" +
 	"\x04done\x18\x06 \x01(\bR\x04done\x12H\n" +
 	"\x0efirst_mismatch\x18\a \x01(\v2!.haechi.v1.ReplayDecisionResponseR\rfirstMismatch\x12*\n" +
-	"\x11first_mismatch_id\x18\b \x01(\tR\x0ffirstMismatchId\"\xa7\x01\n" +
+	"\x11first_mismatch_id\x18\b \x01(\tR\x0ffirstMismatchId\x12U\n" +
+	"\x15first_mismatch_traces\x18\t \x03(\v2!.haechi.v1.ExplainFeatureResponseR\x13firstMismatchTraces\"\xa7\x01\n" +
 	"\x15ExplainFeatureRequest\x12'\n" +
 	"\n" +
 	"event_type\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\teventType\x12%\n" +
@@ -843,24 +853,25 @@ var file_haechi_v1_features_proto_depIdxs = []int32{
 	9,  // 1: haechi.v1.VerifyFeaturesRequest.from:type_name -> google.protobuf.Timestamp
 	9,  // 2: haechi.v1.VerifyFeaturesRequest.to:type_name -> google.protobuf.Timestamp
 	10, // 3: haechi.v1.VerifyFeaturesResponse.first_mismatch:type_name -> haechi.v1.ReplayDecisionResponse
-	9,  // 4: haechi.v1.ExplainFeatureResponse.from:type_name -> google.protobuf.Timestamp
-	9,  // 5: haechi.v1.ExplainFeatureResponse.to:type_name -> google.protobuf.Timestamp
-	9,  // 6: haechi.v1.ExplainFeatureResponse.short_from:type_name -> google.protobuf.Timestamp
-	7,  // 7: haechi.v1.ExplainFeatureResponse.listed:type_name -> haechi.v1.ExplainedEvent
-	6,  // 8: haechi.v1.ExplainFeatureResponse.inputs:type_name -> haechi.v1.ExplainFeatureResponse
-	8,  // 9: haechi.v1.ExplainFeatureResponse.fields:type_name -> haechi.v1.ExplainedField
-	9,  // 10: haechi.v1.ExplainedEvent.time:type_name -> google.protobuf.Timestamp
-	0,  // 11: haechi.v1.Features.ListFeatures:input_type -> haechi.v1.ListFeaturesRequest
-	3,  // 12: haechi.v1.Features.VerifyFeatures:input_type -> haechi.v1.VerifyFeaturesRequest
-	5,  // 13: haechi.v1.Features.ExplainFeature:input_type -> haechi.v1.ExplainFeatureRequest
-	2,  // 14: haechi.v1.Features.ListFeatures:output_type -> haechi.v1.ListFeaturesResponse
-	4,  // 15: haechi.v1.Features.VerifyFeatures:output_type -> haechi.v1.VerifyFeaturesResponse
-	6,  // 16: haechi.v1.Features.ExplainFeature:output_type -> haechi.v1.ExplainFeatureResponse
-	14, // [14:17] is the sub-list for method output_type
-	11, // [11:14] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	6,  // 4: haechi.v1.VerifyFeaturesResponse.first_mismatch_traces:type_name -> haechi.v1.ExplainFeatureResponse
+	9,  // 5: haechi.v1.ExplainFeatureResponse.from:type_name -> google.protobuf.Timestamp
+	9,  // 6: haechi.v1.ExplainFeatureResponse.to:type_name -> google.protobuf.Timestamp
+	9,  // 7: haechi.v1.ExplainFeatureResponse.short_from:type_name -> google.protobuf.Timestamp
+	7,  // 8: haechi.v1.ExplainFeatureResponse.listed:type_name -> haechi.v1.ExplainedEvent
+	6,  // 9: haechi.v1.ExplainFeatureResponse.inputs:type_name -> haechi.v1.ExplainFeatureResponse
+	8,  // 10: haechi.v1.ExplainFeatureResponse.fields:type_name -> haechi.v1.ExplainedField
+	9,  // 11: haechi.v1.ExplainedEvent.time:type_name -> google.protobuf.Timestamp
+	0,  // 12: haechi.v1.Features.ListFeatures:input_type -> haechi.v1.ListFeaturesRequest
+	3,  // 13: haechi.v1.Features.VerifyFeatures:input_type -> haechi.v1.VerifyFeaturesRequest
+	5,  // 14: haechi.v1.Features.ExplainFeature:input_type -> haechi.v1.ExplainFeatureRequest
+	2,  // 15: haechi.v1.Features.ListFeatures:output_type -> haechi.v1.ListFeaturesResponse
+	4,  // 16: haechi.v1.Features.VerifyFeatures:output_type -> haechi.v1.VerifyFeaturesResponse
+	6,  // 17: haechi.v1.Features.ExplainFeature:output_type -> haechi.v1.ExplainFeatureResponse
+	15, // [15:18] is the sub-list for method output_type
+	12, // [12:15] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_haechi_v1_features_proto_init() }
