@@ -63,6 +63,22 @@ func (k *keeper) rouse() {
 	}
 }
 
+// restEvery is after how many records the keeper rests.
+const restEvery = 512
+
+// rester makes a function that sleeps as long as there was work since it was called last: sealed segments can wait, requests
+// cannot. A log that closes is in no mood to rest.
+func (k *keeper) rester() func() {
+	since := time.Now()
+	return func() {
+		select {
+		case <-time.After(min(time.Since(since), time.Second)):
+		case <-k.l.hurry:
+		}
+		since = time.Now()
+	}
+}
+
 // again has the index of a segment made anew.
 func (k *keeper) again(s *segment) {
 	k.mu.Lock()
@@ -121,7 +137,7 @@ func (k *keeper) pass() error {
 
 // pack has a packed file take the place of a sealed segment's.
 func (k *keeper) pack(s *segment, path string) error {
-	if err := pack(path, s.end.Load()); err != nil {
+	if err := pack(path, s.end.Load(), k.rester()); err != nil {
 		return err
 	}
 	if err := os.Rename(path+packedSuffix+newSuffix, path+packedSuffix); err != nil {
@@ -148,7 +164,7 @@ func (k *keeper) publish(upTo uint64) {
 
 // index makes the index of a sealed segment from its file.
 func (k *keeper) index(s *segment, last uint64) error {
-	c, err := k.l.read(s, last)
+	c, err := k.l.read(s, last, k.rester())
 	if err != nil {
 		return err
 	}
@@ -176,7 +192,8 @@ func (s *segment) adopt(x *idIndex) {
 }
 
 // read goes through a sealed segment for its index.
-func (c *catalog) read(s *segment, last uint64) (*contentsOfIndex, error) {
+// rest is called now and then.
+func (c *catalog) read(s *segment, last uint64, rest func()) (*contentsOfIndex, error) {
 	f, err := s.source()
 	if err != nil {
 		return nil, err
@@ -198,6 +215,9 @@ func (c *catalog) read(s *segment, last uint64) (*contentsOfIndex, error) {
 		}
 		if len(f.payload) == 0 {
 			continue
+		}
+		if f.sequence%restEvery == 0 {
+			rest()
 		}
 		ahead := uint32(f.offset - s.start)
 		if n := len(out.offsets); n == 0 && ahead >= sealedEvery || n > 0 && ahead-out.offsets[n-1].offset >= sealedEvery {

@@ -175,7 +175,8 @@ func (p *packed) Close() error {
 }
 
 // pack writes a segment's bytes into a packed file beside it, under a name of no meaning, and reads them back.
-func pack(path string, size int64) (err error) {
+// rest is called after each block.
+func pack(path string, size int64, rest func()) (err error) {
 	in, err := os.Open(path)
 	if err != nil {
 		return err
@@ -198,7 +199,7 @@ func pack(path string, size int64) (err error) {
 	le.PutUint32(head[12:], packedBlock)
 	le.PutUint64(head[16:], uint64(size))
 	le.PutUint32(head[24:], uint32(n))
-	if err := packBlocks(out, in, size, head); err != nil {
+	if err := packBlocks(out, in, size, head, rest); err != nil {
 		return err
 	}
 	le.PutUint32(head[28:], crc32.Update(crc32.Checksum(head[:28], castagnoli), castagnoli, head[packedHeader:]))
@@ -212,7 +213,7 @@ func pack(path string, size int64) (err error) {
 }
 
 // packBlocks writes the blocks behind the space for the head, and their lengths and sums into it.
-func packBlocks(out *os.File, in io.ReaderAt, size int64, head []byte) error {
+func packBlocks(out *os.File, in io.ReaderAt, size int64, head []byte, rest func()) error {
 	zip, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
 	if err != nil {
 		return err
@@ -234,6 +235,7 @@ func packBlocks(out *os.File, in io.ReaderAt, size int64, head []byte) error {
 		if _, err := w.Write(small); err != nil {
 			return err
 		}
+		rest()
 	}
 	return w.Flush()
 }

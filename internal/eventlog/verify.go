@@ -121,7 +121,7 @@ func (s *scanned) report(checkIndex bool) SegmentReport {
 func (s *scanned) checkIndex(path string) error {
 	c := &catalog{id: s.head.id, seed: seedOf(s.head.id)}
 	c.types.Store(&s.types)
-	want, err := c.read(s.seg, s.last)
+	want, err := c.read(s.seg, s.last, func() {})
 	if err != nil {
 		return err
 	}
