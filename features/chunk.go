@@ -41,9 +41,13 @@ func (c *chunk) word(row, offset int) uint64 {
 	return binary.LittleEndian.Uint64(c.data[row*int(c.stride)+offset:])
 }
 
-// touch loads what is in use of the rows, a cache line at a time.
-func (c *chunk) touch() (sum uint64) {
-	for data := c.data[:int(c.rows)*int(c.stride)]; len(data) > 0; data = data[min(cacheLine, len(data)):] {
+// touch loads what is in use of the rows, a cache line at a time; without windows to be read only where rows are dropped and added.
+func (c *chunk) touch(windows bool) (sum uint64) {
+	data := c.data[:int(c.rows)*int(c.stride)]
+	if !windows && len(data) > 0 {
+		return uint64(data[int(c.dropped)*int(c.stride)]) + uint64(data[len(data)-1])
+	}
+	for ; len(data) > 0; data = data[min(cacheLine, len(data)):] {
 		sum += uint64(data[0])
 	}
 	return sum

@@ -72,7 +72,7 @@ type shard struct {
 type scratch struct {
 	ordinals  []uint64
 	histories []*history
-	touched   uint64
+	touched   uint64 // keeps loads that only fetch memory from being left out
 	skip      []bool // absent entities, and those that have the event already
 	bounds    []bounds
 	frauds    []verdicts
@@ -175,7 +175,7 @@ func (e *Engine) observe(ev *Event, vector []float64, sequence uint64, commit Co
 	held := e.lock(at, b[:0])
 	defer e.unlock(held)
 	s := &e.shards[held[0]].scratch
-	ahead := e.meet(ev, s, at, sequence)
+	ahead := e.meet(ev, s, at, sequence, vector != nil)
 	placement, err := commit(s.ordinals)
 	if err != nil {
 		return Result{}, err
@@ -194,7 +194,7 @@ func (e *Engine) observe(ev *Event, vector []float64, sequence uint64, commit Co
 
 // meet finds the histories and ordinals of an event's entities, and says whether one of them had the event already. With many entities nearly
 // every step to one of them waits for memory, so all take the same step before any takes the next, and they wait together.
-func (e *Engine) meet(ev *Event, s *scratch, at []spot, sequence uint64) (ahead bool) {
+func (e *Engine) meet(ev *Event, s *scratch, at []spot, sequence uint64, windows bool) (ahead bool) {
 	behind := e.behind.Load()
 	for i, key := range ev.Entities {
 		s.ordinals[i], s.histories[i] = 0, nil
@@ -214,7 +214,7 @@ func (e *Engine) meet(ev *Event, s *scratch, at []spot, sequence uint64) (ahead 
 	}
 	for _, h := range s.histories {
 		if h != nil {
-			s.touched += uint64(h.entity[0]) + h.tail.touch()
+			s.touched += uint64(h.entity[0]) + h.tail.touch(windows)
 		}
 	}
 	for i, key := range ev.Entities {
@@ -292,7 +292,7 @@ func (e *Engine) locate(ev *Event, at []spot) []spot {
 
 // shardOf is the shard of an entity among so many.
 func shardOf(hash uint64, shards, kind int) int {
-	return int((uint64(uint32(hash)) + uint64(kind)) % uint64(shards))
+	return int(uint64(uint32(hash)+uint32(kind)*0x9e3779b9) * uint64(shards) >> 32)
 }
 
 // entity finds what is kept of an entity, and wakes it if it rests.

@@ -223,22 +223,30 @@ func BenchmarkHot(b *testing.B) {
 	b.ReportMetric(float64(memory.RowBytes)/float64(memory.Entries), "B/entry")
 }
 
-// BenchmarkRebuild: events added and not read, as a log is replayed; four entities each.
+// BenchmarkRebuild: events added and not read, as a log is replayed; four entities each, of few entities and of many.
 func BenchmarkRebuild(b *testing.B) {
-	o, w := newObserver(b, 0), newWorld(features.Second, 0, 20_000, 20_000, 5_000, 10_000)
-	events := make([]features.Event, 200_000)
-	for i := range events {
-		events[i].Entities = make([]string, 4)
-		w.next(&events[i])
+	for _, entities := range []int{400, 55_000} {
+		b.Run(fmt.Sprintf("%d entities", entities), func(b *testing.B) {
+			o, w := newObserver(b, 0), newWorld(720_000*features.Second/int64(entities), 0, entities*4/11, entities*4/11, entities/11, entities*2/11)
+			events := make([]features.Event, 1<<18)
+			for i := range events {
+				events[i].Entities = make([]string, 4)
+				w.next(&events[i])
+			}
+			add := func(n int) {
+				for range n {
+					o.event = events[o.sequence%uint64(len(events))]
+					o.event.Time = int64(o.sequence) * w.gap
+					o.observe(b, nil)
+				}
+			}
+			add(20 * entities)
+			b.ReportAllocs()
+			b.ResetTimer()
+			add(b.N)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
 	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range b.N {
-		o.event = events[i%len(events)]
-		o.event.Time = int64(i) * features.Second
-		o.observe(b, nil)
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
 // BenchmarkObserve: four entities, twenty features, full windows; one operation is one event.

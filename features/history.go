@@ -337,13 +337,19 @@ func (h *history) trim(l *layout, lateness int64, limit int) {
 	if l.stride == 0 {
 		return
 	}
+	bound := h.newest - lateness - l.reach
+	if c := &h.tail; h.groups() == 0 { // mostly there is nothing to do
+		if rows := int(c.rows) - int(c.dropped); rows <= limit && (rows < 2 || c.timeOf(int(c.dropped)+1) > bound) {
+			return
+		}
+	}
 	p, n := h.start(), h.size()
 	for ; n > limit; n-- {
 		h.capped = max(h.capped, h.time(h.next(p)))
 		p = h.drop(l)
 	}
 	// The newest of the unreachable entries stays: it is the last event of whoever comes next.
-	for bound := h.newest - lateness - l.reach; n > 1 && h.time(h.next(h.next(p))) <= bound; n-- {
+	for ; n > 1 && h.time(h.next(h.next(p))) <= bound; n-- {
 		p = h.drop(l)
 	}
 }
