@@ -1,105 +1,99 @@
 package model
 
 import (
-	"bufio"
-	"fmt"
-	"math"
-	"strings"
+	"math/bits"
 	"sync"
-
-	"github.com/dmitryikh/leaves"
 )
 
-// zero is LightGBM's zero: its predictor reads every |x| <= zero as 0, its
-// constant is the float32 1e-35.
-const zero = float64(float32(1e-35))
-
-// firstUnsafeCategory is the first double whose conversion to int32 is not
-// defined in C; LightGBM's result there is a category no model has seen.
-const firstUnsafeCategory = 1 << 31
-
-// engine evaluates rows by leaves.
+// engine evaluates rows by integers alone. Every tree is cut into parts of at
+// most 64 leaves. A row starts out as the typical row, which leaves every part
+// by its first leaf; each node at which the row goes the other way strikes the
+// leaves of the side it left out of the part, and the first leaf that is not
+// struck is the row's. The nodes of one column lie in the order of their
+// thresholds, so that those which tell a value from the typical one are a run:
+// all that lies between the two.
 type engine struct {
-	ensemble    *leaves.Ensemble
-	columns     int
-	categorical []int
-	scratch     sync.Pool // of *scratch
+	columns []column
+	first   []uint32 // by column: where its codes begin in runs
+	runs    []run    // by column and code
+	part    []uint32 // of each strike
+	strike  []uint64 // leaves without a chance
+	base    []uint32 // by part: where its leaves begin in value
+	value   []float64
+	next    []uint32 // beside value: the part that goes on there; nil when no tree is cut
+	trees   int      // the first parts are the trees' roots, in order
+	scratch sync.Pool
 }
 
-type scratch struct {
-	row []float64
-	out [1]float64
+// run is a piece of strikes.
+type run struct{ from, to uint32 }
+
+// state holds the leaves that are struck, by part.
+type state struct{ struck []uint64 }
+
+func (e *engine) predict(row []float64) float64 {
+	s := e.scratch.Get().(*state)
+	raw := e.score(row, s.struck)
+	e.scratch.Put(s)
+	return raw
 }
 
-func newEngine(trees []section, columns int, categorical []int) (e *engine, err error) {
-	defer func() {
-		if reason := recover(); reason != nil {
-			e, err = nil, refuse("leaves cannot read it: %v", reason)
+func (e *engine) score(row []float64, struck []uint64) float64 {
+	clear(struck)
+	for i := range e.columns {
+		c := &e.columns[i]
+		r := e.runs[e.first[i]+c.code(row[c.feature])]
+		parts := e.part[r.from:r.to]
+		strikes := e.strike[r.from:r.to]
+		strikes = strikes[:len(parts)]
+		for k, p := range parts {
+			struck[p] |= strikes[k]
 		}
-	}()
-	ensemble, err := leaves.LGEnsembleFromReader(bufio.NewReader(strings.NewReader(leavesText(trees, columns))), false)
-	if err != nil {
-		return nil, refuse("leaves cannot read it: %s", err)
 	}
-	e = &engine{ensemble: ensemble, columns: columns, categorical: categorical}
-	e.scratch.New = func() any { return &scratch{row: make([]float64, columns)} }
-	return e, nil
+	if e.next == nil {
+		return e.sum(struck)
+	}
+	return e.sumParts(struck)
 }
 
-// leavesText writes what leaves needs and nothing else: it knows no v4, takes
-// "=" in a feature name for a syntax error, and may only see checked trees.
-func leavesText(trees []section, columns int) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "tree\nversion=v3\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=%d\ntree_sizes=0%s\n\n",
-		columns-1, strings.Repeat(" 0", len(trees)-1))
-	keys := [...]string{"num_leaves", "num_cat", "split_feature", "threshold", "decision_type",
-		"left_child", "right_child", "leaf_value", "cat_boundaries", "cat_threshold"}
-	for _, s := range trees {
-		for _, key := range keys {
-			if value, ok := s.fields[key]; ok {
-				b.WriteString(key)
-				b.WriteByte('=')
-				b.WriteString(strings.Join(strings.Fields(value), " "))
-				b.WriteByte('\n')
-			}
-		}
-		b.WriteByte('\n')
+// sum adds the trees' leaves in tree order, as LightGBM does.
+func (e *engine) sum(struck []uint64) float64 {
+	raw := 0.0
+	base := e.base[:len(struck)]
+	for i, s := range struck {
+		raw += e.value[base[i]+uint32(bits.TrailingZeros64(^s))]
 	}
-	return b.String()
+	return raw
 }
 
-func (e *engine) predict(row []float64) (float64, error) {
-	s := e.scratch.Get().(*scratch)
+// sumParts is sum for trees that are cut into parts.
+func (e *engine) sumParts(struck []uint64) float64 {
+	raw := 0.0
+	for part := range e.trees {
+		raw += e.leaf(struck, uint32(part))
+	}
+	return raw
+}
+
+// leaves are the values of the trees' leaves that a row ends in.
+func (e *engine) leaves(row []float64) []float64 {
+	s := e.scratch.Get().(*state)
 	defer e.scratch.Put(s)
-	err := e.ensemble.Predict(e.prepare(row, s), 0, s.out[:])
-	return s.out[0], err
+	e.score(row, s.struck)
+	values := make([]float64, e.trees)
+	for part := range values {
+		values[part] = e.leaf(s.struck, uint32(part))
+	}
+	return values
 }
 
-// prepare gives leaves a row on which it decides as LightGBM does: values
-// within LightGBM's zero are 0, and a category that C's conversion to int
-// takes for negative is -1 on every platform. A row without such values, which
-// is nearly every row, is passed on as it is.
-func (e *engine) prepare(row []float64, s *scratch) []float64 {
-	prepared := row
-	for i, v := range row {
-		if v != 0 && math.Abs(v) <= zero {
-			prepared = s.own(row, prepared)
-			prepared[i] = 0
+// leaf is the value at which the tree whose root is the part ends.
+func (e *engine) leaf(struck []uint64, part uint32) float64 {
+	for {
+		at := e.base[part] + uint32(bits.TrailingZeros64(^struck[part]))
+		if e.next == nil || e.next[at] == 0 {
+			return e.value[at]
 		}
+		part = e.next[at]
 	}
-	for _, i := range e.categorical {
-		if v := prepared[i]; !(v > -1 && v < firstUnsafeCategory) && v != -1 {
-			prepared = s.own(row, prepared)
-			prepared[i] = -1
-		}
-	}
-	return prepared
-}
-
-// own gives the copy of row that may be changed, made at the first change.
-func (s *scratch) own(row, prepared []float64) []float64 {
-	if &row[0] == &prepared[0] {
-		copy(s.row, row)
-	}
-	return s.row
 }

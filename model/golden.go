@@ -3,7 +3,6 @@ package model
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"strconv"
 )
 
@@ -69,35 +68,4 @@ func convert[To, From ~float64](from []From) []To {
 		to[i] = To(v)
 	}
 	return to
-}
-
-// Mismatch is a golden row to which an engine gives another score than
-// LightGBM's library did.
-type Mismatch struct {
-	Row       int
-	Want, Got float64
-	Engine    string
-}
-
-func (m *Mismatch) Error() string {
-	return fmt.Sprintf("golden row %d: LightGBM gives %v, %s gives %v: do not serve this model, it is not evaluated exactly",
-		m.Row, m.Want, m.Engine, m.Got)
-}
-
-// Verify evaluates the golden rows; the first score that is not bit-equal is a
-// *Mismatch.
-func (m *Model) Verify(g Golden) error {
-	if len(g.Rows) == 0 || len(g.Rows) != len(g.Raw) {
-		return fmt.Errorf("golden rows: %d rows and %d scores: make them again", len(g.Rows), len(g.Raw))
-	}
-	for i, row := range g.Rows {
-		got, err := m.Predict(row)
-		if err != nil {
-			return fmt.Errorf("golden row %d: %w", i, err)
-		}
-		if math.Float64bits(got) != math.Float64bits(g.Raw[i]) {
-			return &Mismatch{Row: i, Want: g.Raw[i], Got: got, Engine: "leaves"}
-		}
-	}
-	return nil
 }

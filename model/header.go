@@ -12,6 +12,7 @@ type header struct {
 	objective string
 	sigmoid   float64
 	names     []string
+	infos     []string
 	treeSizes []int
 }
 
@@ -84,6 +85,10 @@ func (h *header) readNames(fields map[string]string) error {
 			return refuse("feature %q is named twice", shorten(name))
 		}
 		seen[name] = struct{}{}
+	}
+	h.infos = strings.Fields(fields["feature_infos"])
+	if len(h.infos) != 0 && len(h.infos) != len(h.names) {
+		return refuse("feature_infos has %d entries, but there are %d feature names", len(h.infos), len(h.names))
 	}
 	return nil
 }

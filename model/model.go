@@ -1,7 +1,8 @@
-// Package model reads LightGBM text models and evaluates them. It promises the
-// raw score of LightGBM's own library to the bit and refuses, with the reason,
-// every model for which it cannot keep that promise. It does not train,
-// calibrate or store models and knows nothing of the features' meaning.
+// Package model reads LightGBM text models, evaluates them and explains their
+// scores. It promises the raw score of LightGBM's own library to the bit and
+// refuses, with the reason, every model for which it cannot keep that promise.
+// It does not train, calibrate or store models and knows nothing of the
+// features' meaning.
 package model
 
 import (
@@ -16,11 +17,13 @@ import (
 // Model is a parsed, immutable model. All methods may be called from any
 // goroutine.
 type Model struct {
-	digest string
-	header header
-	trees  []tree
-	pandas json.RawMessage
-	engine *engine
+	digest      string
+	header      header
+	trees       []tree
+	parameters  map[string]string
+	pandas      json.RawMessage
+	categorical []int
+	engine      *engine
 }
 
 // Parse reads a LightGBM text model of version v2, v3 or v4. What cannot be
@@ -52,17 +55,15 @@ func Parse(text []byte) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	eng, err := newEngine(file.trees, len(head.names), categorical)
-	if err != nil {
-		return nil, err
-	}
 	sum := sha256.Sum256(text)
 	return &Model{
-		digest: hex.EncodeToString(sum[:]),
-		header: head,
-		trees:  trees,
-		pandas: file.pandas,
-		engine: eng,
+		digest:      hex.EncodeToString(sum[:]),
+		header:      head,
+		trees:       trees,
+		parameters:  file.parameters,
+		pandas:      file.pandas,
+		categorical: categorical,
+		engine:      newEngine(trees, len(head.names)),
 	}, nil
 }
 
@@ -109,8 +110,19 @@ func (m *Model) Trees() int { return len(m.trees) }
 // "binary sigmoid:1".
 func (m *Model) Objective() string { return m.header.objective }
 
+// FeatureInfos are the ranges that the file states for the columns: "[least:most]"
+// of the training's values, the categories, or "none" for a column it did not use;
+// nil when the file states none.
+func (m *Model) FeatureInfos() []string { return slices.Clone(m.header.infos) }
+
+// Parameter is a parameter of the training as the file states it.
+func (m *Model) Parameter(name string) (value string, stated bool) {
+	value, stated = m.parameters[name]
+	return value, stated
+}
+
 // Categorical are the positions of the columns that are split as categories.
-func (m *Model) Categorical() []int { return slices.Clone(m.engine.categorical) }
+func (m *Model) Categorical() []int { return slices.Clone(m.categorical) }
 
 // PandasCategorical is the JSON text of the category values by which Python
 // coded the category columns in training, in column order; nil when it did not.
@@ -122,10 +134,14 @@ func (m *Model) PandasCategorical() json.RawMessage { return slices.Clone(m.pand
 // change the row and does not allocate.
 func (m *Model) Predict(row []float64) (float64, error) {
 	if len(row) != len(m.header.names) {
-		return 0, fmt.Errorf("model %.12s: a row has %d values, the model needs %d: give one for each of its features, in order",
-			m.digest, len(row), len(m.header.names))
+		return 0, m.wrongLength(row)
 	}
-	return m.engine.predict(row)
+	return m.engine.predict(row), nil
+}
+
+func (m *Model) wrongLength(row []float64) error {
+	return fmt.Errorf("model %.12s: a row has %d values, the model needs %d: give one for each of its features, in order",
+		m.digest, len(row), len(m.header.names))
 }
 
 // Probability is the model's own sigmoid of a raw score, with the coefficient

@@ -180,7 +180,8 @@ func TestVerifyFindsOneBit(t *testing.T) {
 	var mismatch *model.Mismatch
 	require.ErrorAs(t, m.Verify(g), &mismatch)
 	require.Equal(t, 17, mismatch.Row)
-	require.Equal(t, "leaves", mismatch.Engine)
+	require.Equal(t, "haechi", mismatch.Engine)
+	require.Equal(t, -1, mismatch.Tree)
 	require.Equal(t, math.Float64bits(g.Raw[17]), math.Float64bits(mismatch.Want))
 
 	require.Error(t, m.Verify(model.Golden{}), "no rows show nothing")

@@ -22,16 +22,15 @@ func load(t *testing.T, name string) (*Model, Golden) {
 	return m, g
 }
 
-// walk is a second evaluator, written from LightGBM's documentation of its
-// tree format, that tells which way each reached node went.
+// walk tells which way each reached node of a tree went.
 func (t *tree) walk(row []float64, visit func(node int, v float64, left bool)) float64 {
 	if len(t.feature) == 0 {
 		return t.leaf[0]
 	}
-	for node := 0; ; {
+	for node := int32(0); ; {
 		v := row[t.feature[node]]
 		left := t.goesLeft(node, v)
-		visit(node, v, left)
+		visit(int(node), v, left)
 		child := t.right[node]
 		if left {
 			child = t.left[node]
@@ -39,29 +38,8 @@ func (t *tree) walk(row []float64, visit func(node int, v float64, left bool)) f
 		if child < 0 {
 			return t.leaf[^child]
 		}
-		node = int(child)
+		node = child
 	}
-}
-
-func (t *tree) goesLeft(node int, v float64) bool {
-	const defaultLeftBit, missingZero, missingNaN = 2, 1, 2
-	if math.Abs(v) <= zero {
-		v = 0
-	}
-	if t.categorical(node) {
-		if !(v > -1 && v < 1<<31) {
-			return false
-		}
-		return member(t.bitset(node), int(v))
-	}
-	missing := t.decision[node] >> missingShift
-	if math.IsNaN(v) && missing != missingNaN {
-		v = 0
-	}
-	if missing == missingZero && v == 0 || math.IsNaN(v) {
-		return t.decision[node]&defaultLeftBit != 0
-	}
-	return v <= t.threshold[node]
 }
 
 func TestGoldenRowsReachTheSplits(t *testing.T) {

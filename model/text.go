@@ -14,13 +14,15 @@ type section struct {
 
 // textFile is a model file cut into its blocks; values are not looked at yet.
 type textFile struct {
-	header section
-	trees  []section
-	pandas json.RawMessage
+	header     section
+	trees      []section
+	parameters map[string]string
+	pandas     json.RawMessage
 }
 
 const (
 	endOfTrees      = "end of trees"
+	parametersBlock = "\nparameters:\n"
 	endOfParameters = "end of parameters"
 	pandasPrefix    = "pandas_categorical:"
 )
@@ -53,6 +55,7 @@ func split(text []byte) (textFile, error) {
 	if !ended {
 		return f, refuse("no line %q: the file is cut, or so old that it has none: then load and save it with LightGBM 4", endOfTrees)
 	}
+	f.parameters = readParameters(tail)
 	f.pandas, err = readTail(tail)
 	return f, err
 }
@@ -71,6 +74,23 @@ func fields(text string) (map[string]string, error) {
 		values[key] = value
 	}
 	return values, nil
+}
+
+// readParameters reads the block of "[name: value]" lines. Nothing here depends
+// on them, so that what is no such line is passed over.
+func readParameters(tail string) map[string]string {
+	_, block, _ := strings.Cut(tail, parametersBlock)
+	block, _, _ = strings.Cut(block, "\n"+endOfParameters)
+	parameters := make(map[string]string)
+	for line := range strings.SplitSeq(block, "\n") {
+		inner, opened := strings.CutPrefix(line, "[")
+		inner, closed := strings.CutSuffix(inner, "]")
+		name, value, parted := strings.Cut(inner, ":")
+		if opened && closed && parted {
+			parameters[name] = strings.TrimSpace(value)
+		}
+	}
+	return parameters
 }
 
 // readTail checks that what follows the trees was not cut, and finds Python's

@@ -19,12 +19,19 @@ type tree struct {
 	right      []int32
 	catBounds  []int32
 	catBitsets []uint32
+	order      []int32 // all nodes, each behind its parent
+	leafCount  []int32 // rows of the training that ended in the leaf; nil: not stated
+	nodeCount  []int32 // rows of the training that passed the node; nil: not stated
 }
 
 const (
 	categoricalBit = 1 << 0
+	defaultLeftBit = 1 << 1
 	missingShift   = 2
 	decisionBits   = 1<<4 - 1
+
+	missingZero = 1
+	missingNaN  = 2
 )
 
 func (t *tree) categorical(node int) bool { return t.decision[node]&categoricalBit != 0 }
@@ -55,6 +62,9 @@ func parseTree(s section, features int) (tree, error) {
 		return t, nil
 	}
 	if err := t.readNodes(s, leaves-1, categories); err != nil {
+		return t, err
+	}
+	if err := t.readCounts(s); err != nil {
 		return t, err
 	}
 	if err := t.checkSplits(features); err != nil {
@@ -92,6 +102,20 @@ func (t *tree) readNodes(s section, nodes, categories int) error {
 		return nil
 	}
 	return t.readCategories(s, categories)
+}
+
+// readCounts reads the rows of the training by which explanations weigh a
+// split's two sides. Scores do not need them.
+func (t *tree) readCounts(s section) (err error) {
+	if _, stated := s.fields["leaf_count"]; stated {
+		if t.leafCount, err = ints(s, "leaf_count", len(t.leaf)); err != nil {
+			return err
+		}
+	}
+	if _, stated := s.fields["internal_count"]; stated {
+		t.nodeCount, err = ints(s, "internal_count", len(t.feature))
+	}
+	return err
 }
 
 func (t *tree) readCategories(s section, categories int) error {
@@ -147,11 +171,12 @@ func (t *tree) checkSplits(features int) error {
 func (t *tree) checkShape() error {
 	nodes, leaves := make([]bool, len(t.left)), make([]bool, len(t.leaf))
 	stack := make([]int32, 1, 64)
+	t.order = make([]int32, 0, len(t.left))
 	nodes[0] = true
-	reached := 1
 	for len(stack) > 0 {
 		node := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
+		t.order = append(t.order, node)
 		for _, child := range [2]int32{t.left[node], t.right[node]} {
 			seen, index := nodes, child
 			if child < 0 {
@@ -162,12 +187,11 @@ func (t *tree) checkShape() error {
 			}
 			seen[index] = true
 			if child >= 0 {
-				reached++
 				stack = append(stack, child)
 			}
 		}
 	}
-	if reached != len(nodes) {
+	if reached := len(t.order); reached != len(nodes) {
 		return fmt.Errorf("%d of %d nodes cannot be reached", len(nodes)-reached, len(nodes))
 	}
 	return nil

@@ -1,0 +1,202 @@
+package model
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// partLeaves is how many leaves a part has at most: a bit for each in a word.
+const partLeaves = 64
+
+// builder makes an engine of checked trees.
+type builder struct {
+	trees []tree
+	e     *engine
+	cuts  []cutTree
+}
+
+func newEngine(trees []tree, features int) *engine {
+	b := builder{trees: trees, e: &engine{trees: len(trees)}, cuts: make([]cutTree, len(trees))}
+	uses := make([][]use, features)
+	for i := range trees {
+		for node, feature := range trees[i].feature {
+			uses[feature] = append(uses[feature], use{int32(i), int32(node)})
+		}
+	}
+	sides := make([]splits, 0, features)
+	left := make([][]bool, len(trees))
+	for i := range trees {
+		left[i] = make([]bool, len(trees[i].feature))
+	}
+	for feature, u := range uses {
+		if len(u) == 0 {
+			continue
+		}
+		b.e.columns = append(b.e.columns, newColumn(trees, feature, u))
+		s := newSplits(trees, &b.e.columns[len(b.e.columns)-1], u)
+		s.typical(trees, left)
+		sides = append(sides, s)
+	}
+	b.cut(left)
+	for i := range sides {
+		b.addRuns(&b.e.columns[i], &sides[i], left)
+	}
+	parts := len(b.e.base)
+	b.e.scratch.New = func() any { return &state{struck: make([]uint64, parts)} }
+	return b.e
+}
+
+// splits are a column's nodes in the order of their thresholds.
+type splits struct {
+	uses []use
+	rank []uint32 // of the threshold: codes up to it go left; nil: categories
+}
+
+func newSplits(trees []tree, c *column, uses []use) splits {
+	s := splits{uses: uses}
+	if c.codes != nil {
+		return s
+	}
+	type rankedUse struct {
+		rank uint32
+		use  use
+	}
+	ranked := make([]rankedUse, len(uses))
+	for i, u := range uses {
+		ranked[i] = rankedUse{c.rank(sortable(trees[u.tree].threshold[u.node])), u}
+	}
+	slices.SortStableFunc(ranked, func(a, b rankedUse) int { return cmp.Compare(a.rank, b.rank) })
+	s.rank = make([]uint32, len(uses))
+	for i, r := range ranked {
+		s.rank[i], s.uses[i] = r.rank, r.use
+	}
+	return s
+}
+
+// typical finds the value from which the rows of the training differ at the
+// fewest nodes, by the counts of those that went either way, and notes which
+// way it goes at each node. Without counts it is the middle threshold; of
+// categories it is one that no split knows. Any choice gives the same scores.
+func (s *splits) typical(trees []tree, left [][]bool) {
+	if s.rank == nil {
+		return
+	}
+	// cost(m) is what goes left at the nodes below m and right at the others.
+	cost := make([]float64, len(s.uses))
+	total, best, at := 0.0, 0.0, 0
+	for i, u := range s.uses {
+		l, r := trees[u.tree].sideCounts(u.node)
+		total += l - r
+		cost[i] = total
+	}
+	if total == 0 && cost[0] == 0 {
+		at = len(s.uses) / 2
+	}
+	for i := range cost {
+		if cost[i] < best {
+			best, at = cost[i], i+1
+		}
+	}
+	for at > 0 && at < len(s.uses) && s.rank[at] == s.rank[at-1] {
+		at-- // nodes of one threshold stay together
+	}
+	for _, u := range s.uses[at:] {
+		left[u.tree][u.node] = true
+	}
+}
+
+// sideCounts are the training's rows left and right of a node, 0 when they are
+// not stated.
+func (t *tree) sideCounts(node int32) (left, right float64) {
+	if t.leafCount == nil || t.nodeCount == nil {
+		return 0, 0
+	}
+	return float64(t.count(t.left[node])), float64(t.count(t.right[node]))
+}
+
+// count is the training's rows at a node or leaf.
+func (t *tree) count(child int32) int32 {
+	if child < 0 {
+		return t.leafCount[^child]
+	}
+	return t.nodeCount[child]
+}
+
+// addRuns lays out the strikes of a column so that each code has one run.
+func (b *builder) addRuns(c *column, s *splits, left [][]bool) {
+	b.e.first = append(b.e.first, uint32(len(b.e.runs)))
+	if c.codes != nil {
+		b.addCategories(c, s)
+		return
+	}
+	// Nodes at which the typical value goes right come first: a value differs
+	// from it at those of its rank and beyond, and at the others below its rank.
+	start := len(b.e.part)
+	for _, u := range s.uses {
+		b.add(u)
+	}
+	middle := 0
+	for middle < len(s.uses) && !left[s.uses[middle].tree][s.uses[middle].node] {
+		middle++
+	}
+	at := 0
+	for code := range len(c.keys) + 1 {
+		for at < len(s.uses) && int(s.rank[at]) < code {
+			at++
+		}
+		b.e.runs = append(b.e.runs, run{uint32(start + min(at, middle)), uint32(start + max(at, middle))})
+	}
+	for code := len(c.keys) + 1; code < c.size; code++ {
+		b.addSpecial(s, left, special(c, uint32(code)))
+	}
+}
+
+// special is a value that has the code.
+func special(c *column, code uint32) float64 {
+	if code == c.zero {
+		return 0
+	}
+	return math.NaN()
+}
+
+// addSpecial copies the strikes of a value that is not placed by its rank.
+func (b *builder) addSpecial(s *splits, left [][]bool, v float64) {
+	from := len(b.e.part)
+	for _, u := range s.uses {
+		if b.trees[u.tree].goesLeft(u.node, v) != left[u.tree][u.node] {
+			b.add(u)
+		}
+	}
+	b.e.runs = append(b.e.runs, run{uint32(from), uint32(len(b.e.part))})
+}
+
+// addCategories: the typical category goes right everywhere, so that each
+// category strikes at the nodes whose sets hold it.
+func (b *builder) addCategories(c *column, s *splits) {
+	holders := make([][]use, c.size)
+	for _, u := range s.uses {
+		for word, set := range b.trees[u.tree].bitset(int(u.node)) {
+			for category := 32 * word; set != 0; category, set = category+1, set>>1 {
+				if set&1 != 0 {
+					code := c.codes[category]
+					holders[code] = append(holders[code], u)
+				}
+			}
+		}
+	}
+	for _, uses := range holders {
+		from := len(b.e.part)
+		for _, u := range uses {
+			b.add(u)
+		}
+		b.e.runs = append(b.e.runs, run{uint32(from), uint32(len(b.e.part))})
+	}
+}
+
+// add lays down the strike of one node.
+func (b *builder) add(u use) {
+	part, strike := b.cuts[u.tree].strike(u.node)
+	b.e.part = append(b.e.part, part)
+	b.e.strike = append(b.e.strike, strike)
+}
