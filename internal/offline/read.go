@@ -46,7 +46,7 @@ func (r *replay) read(ctx context.Context) error {
 // forget lets go of rows that are read again.
 func (r *replay) forget() error {
 	old := r.rows
-	r.rows = newStore(old.dir, old.limit)
+	r.rows = newStore(old.dir, old.limit, old.pool)
 	return old.close()
 }
 

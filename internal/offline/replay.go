@@ -120,8 +120,8 @@ func newReplay(job Job) (*replay, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Dir(job.Out)
-	return &replay{job: job, plan: p, rows: newStore(dir, job.Memory/4), values: newStore(dir, job.Memory/4), report: Report{Features: len(p.names)}}, nil
+	dir, shared := filepath.Dir(job.Out), &pool{}
+	return &replay{job: job, plan: p, rows: newStore(dir, job.Memory/4, shared), values: newStore(dir, job.Memory/4, shared), report: Report{Features: len(p.names)}}, nil
 }
 
 func (r *replay) close() error { return errors.Join(r.rows.close(), r.values.close()) }

@@ -11,19 +11,47 @@ import (
 // chunkBytes is how much of a stream is written or let go at once.
 const chunkBytes = 64 << 10
 
+// pool is memory of chunks that nobody uses now: what rows took, values take again.
+type pool struct {
+	mu   sync.Mutex
+	free [][]byte
+}
+
+// get gives an empty chunk.
+func (p *pool) get() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.free); n > 0 {
+		b := p.free[n-1]
+		p.free = p.free[:n-1]
+		return b
+	}
+	return make([]byte, 0, chunkBytes)
+}
+
+func (p *pool) put(b []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if cap(b) == chunkBytes {
+		p.free = append(p.free, b[:0])
+	}
+}
+
 // store holds the streams of one stage, in memory up to a limit and beyond it in one temporary file.
 type store struct {
 	dir   string
 	limit int64
+	pool  *pool
 
 	mu   sync.Mutex
 	held int64 // bytes of full chunks in memory
-	free [][]byte
 	file *os.File
 	size int64 // of the file
 }
 
-func newStore(dir string, limit int64) *store { return &store{dir: dir, limit: limit} }
+func newStore(dir string, limit int64, p *pool) *store {
+	return &store{dir: dir, limit: limit, pool: p}
+}
 
 // chunk is a stretch of a stream: in memory, or in the file at offset.
 type chunk struct {
@@ -32,28 +60,14 @@ type chunk struct {
 	length int
 }
 
-// buffer gives an empty chunk.
-func (s *store) buffer() []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n := len(s.free); n > 0 {
-		b := s.free[n-1]
-		s.free = s.free[:n-1]
-		return b
-	}
-	return make([]byte, 0, chunkBytes)
-}
-
 // release takes a chunk's memory back.
 func (s *store) release(b []byte, held bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if held {
+		s.mu.Lock()
 		s.held -= int64(len(b))
+		s.mu.Unlock()
 	}
-	if cap(b) == chunkBytes && len(s.free) < 1024 {
-		s.free = append(s.free, b[:0])
-	}
+	s.pool.put(b)
 }
 
 // keep puts a full chunk away.
@@ -107,7 +121,7 @@ func (s *stream) room(n int) error {
 	if err := s.seal(); err != nil {
 		return err
 	}
-	s.tail = s.store.buffer()
+	s.tail = s.store.pool.get()
 	if n > cap(s.tail) {
 		s.tail = make([]byte, 0, n)
 	}
@@ -150,7 +164,7 @@ func (r *reader) more() error {
 	if c.bytes != nil {
 		r.whole, r.held, c.bytes = c.bytes, true, nil
 	} else {
-		b := s.buffer()
+		b := s.pool.get()
 		if c.length > cap(b) {
 			b = make([]byte, 0, c.length)
 		}
