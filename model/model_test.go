@@ -43,7 +43,7 @@ func served(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.golden.json")
 	require.NoError(t, err)
-	require.Len(t, files, 12)
+	require.Len(t, files, 29)
 	for i, file := range files {
 		files[i] = strings.TrimSuffix(filepath.Base(file), ".golden.json")
 	}
@@ -60,7 +60,11 @@ func TestScoresAreLightGBMsToTheBit(t *testing.T) {
 			for _, raw := range g.Raw {
 				different[math.Float64bits(raw)] = true
 			}
-			require.Greater(t, len(different), 10, "rows that all score alike show nothing")
+			if name == "constant" { // every tree is one leaf
+				require.Len(t, different, 1)
+				return
+			}
+			require.Greater(t, len(different), 8, "rows that all score alike show nothing")
 		})
 	}
 }
