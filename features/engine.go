@@ -15,7 +15,7 @@ type EngineOptions struct {
 	// table grows moves all its slots: beyond some million entities more shards keep requests from waiting a millisecond.
 	Shards int
 
-	Seed   uint64 // of the hash that gives entities their shard; 0 = a random one
+	Seed uint64 // of the hash that gives entities their shard; 0 = a random one
 
 	chunkRows, groupChunks int // tests make chunks small
 }
