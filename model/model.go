@@ -24,6 +24,7 @@ type Model struct {
 	pandas      json.RawMessage
 	categorical []int
 	engine      *engine
+	explainer   *explainer
 }
 
 // Parse reads a LightGBM text model of version v2, v3 or v4. What cannot be
@@ -64,6 +65,7 @@ func Parse(text []byte) (*Model, error) {
 		pandas:      file.pandas,
 		categorical: categorical,
 		engine:      newEngine(trees, len(head.names)),
+		explainer:   newExplainer(trees, len(head.names)),
 	}, nil
 }
 
