@@ -9,6 +9,7 @@ import pyarrow.parquet as parquet
 
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, here)
+sys.dont_write_bytecode = True  # the tests leave nothing in the tree
 os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
 
 from haechi_arrow import vectors  # noqa: E402
