@@ -64,7 +64,7 @@ func newSplits(trees []tree, c *column, uses []use) splits {
 	}
 	ranked := make([]rankedUse, len(uses))
 	for i, u := range uses {
-		ranked[i] = rankedUse{c.rank(sortable(trees[u.tree].threshold[u.node])), u}
+		ranked[i] = rankedUse{c.rank(trees[u.tree].threshold[u.node]), u}
 	}
 	slices.SortStableFunc(ranked, func(a, b rankedUse) int { return cmp.Compare(a.rank, b.rank) })
 	s.rank = make([]uint32, len(uses))

@@ -13,6 +13,7 @@ import (
 type column struct {
 	feature int
 	keys    []uint64 // the thresholds, rising, in a form that compares as integers
+	guide   guide
 	codes   []uint32 // by category; nil: the feature is a number
 	size    int      // number of codes
 	nan     uint32   // code of NaN
@@ -44,8 +45,13 @@ func newColumn(trees []tree, feature int, uses []use) column {
 	}
 	slices.Sort(c.keys)
 	c.keys = slices.Clip(slices.Compact(c.keys))
+	thresholds := make([]float64, len(c.keys))
+	for i, key := range c.keys {
+		thresholds[i] = unsortable(key)
+	}
+	c.guide = newGuide(thresholds)
 	c.size = len(c.keys) + 1
-	c.zero = c.rank(sortable(0))
+	c.zero = c.rank(0)
 	if !zeroIsNumber {
 		c.zero = c.another()
 	}
@@ -96,14 +102,19 @@ func (c *column) code(v float64) uint32 {
 	if math.Abs(v) <= zero {
 		return c.zero
 	}
-	return c.rank(sortable(v))
+	return c.rank(v)
 }
 
-// rank is the number of thresholds below the key. It halves without a branch
-// on the data.
-func (c *column) rank(key uint64) uint32 {
-	keys, base := c.keys, 0
-	for n := len(keys); n > 0; {
+// rank is the number of thresholds below the value, which is not NaN. It halves
+// without a branch on the data.
+func (c *column) rank(v float64) uint32 {
+	keys, base, key := c.keys, 0, sortable(v)
+	if c.guide.before != nil {
+		bucket := c.guide.bucket(v)
+		base = int(c.guide.before[bucket])
+		keys = keys[:c.guide.before[bucket+1]]
+	}
+	for n := len(keys) - base; n > 0; {
 		half := (n + 1) >> 1
 		next := base + half
 		if keys[next-1] < key {
@@ -119,4 +130,9 @@ func (c *column) rank(key uint64) uint32 {
 func sortable(v float64) uint64 {
 	b := math.Float64bits(v + 0) // -0 + 0 is +0
 	return b ^ (uint64(int64(b)>>63) | 1<<63)
+}
+
+// unsortable is the double of a sortable form.
+func unsortable(key uint64) float64 {
+	return math.Float64frombits(key ^ (^uint64(int64(key)>>63) | 1<<63))
 }

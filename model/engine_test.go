@@ -117,5 +117,31 @@ func TestSortable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.Float64().Draw(t, "a"), rapid.Float64().Draw(t, "b")
 		require.Equal(t, a <= b, sortable(a) <= sortable(b))
+		require.Equal(t, a, unsortable(sortable(a)))
+	})
+}
+
+// TestRank counts the thresholds below a value, for thresholds of all sizes.
+func TestRank(t *testing.T) {
+	special := []float64{math.Inf(-1), math.Inf(1), -math.MaxFloat64, math.MaxFloat64, zero, -zero, math.SmallestNonzeroFloat64, 0}
+	rapid.Check(t, func(t *rapid.T) {
+		value := rapid.OneOf(rapid.Float64(), rapid.SampledFrom(special), rapid.Float64Range(-3, 3), rapid.Float64Range(0, 1e6),
+			rapid.Map(rapid.IntRange(-9, 300), func(i int) float64 { return float64(i) }))
+		one := tree{}
+		var uses []use
+		for i, v := range rapid.SliceOfN(value, 1, 200).Draw(t, "thresholds") {
+			one.feature, one.threshold, one.decision = append(one.feature, 0), append(one.threshold, v), append(one.decision, 0)
+			uses = append(uses, use{0, int32(i)})
+		}
+		c := newColumn([]tree{one}, 0, uses)
+		for _, v := range append(rapid.SliceOfN(value, 1, 50).Draw(t, "values"), one.threshold...) {
+			below := map[float64]bool{}
+			for _, t := range one.threshold {
+				if t < v {
+					below[t] = true
+				}
+			}
+			require.Equal(t, len(below), int(c.rank(v)), "%v", v)
+		}
 	})
 }
