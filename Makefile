@@ -6,11 +6,11 @@ LINT = $(GO) tool -modfile=internal/lint/go.mod golangci-lint
 
 # Tests and benchmarks load LightGBM from here.
 HAECHI_LIGHTGBM ?= $(CURDIR)/lib/lightgbm/lib_lightgbm.so
-test unit bench soak: export HAECHI_LIGHTGBM := $(HAECHI_LIGHTGBM)
+test unit data bench soak: export HAECHI_LIGHTGBM := $(HAECHI_LIGHTGBM)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build lightgbm spark demo test unit lint lint-go lint-proto breaking generate generated bench soak clean \
+.PHONY: help build lightgbm spark demo test unit data lint lint-go lint-proto breaking generate generated bench soak clean \
 	prerequisites test-needs protos
 
 help: ## list the targets
@@ -32,7 +32,7 @@ demo: lightgbm build ## show it all on a simulated world: import, train, serve, 
 
 # The one test command. Every check runs, whatever the ones before it found; go test's own lines come last.
 test: prerequisites test-needs lightgbm spark ## check everything: lint, generated code, unit tests under the race detector
-	@failed=; for check in lint-proto lint-go generated unit; do \
+	@failed=; for check in lint-proto lint-go generated unit data; do \
 		$(MAKE) --no-print-directory $$check || failed="$$failed $$check"; \
 	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
@@ -41,6 +41,9 @@ PKG ?= ./...
 TEST_FLAGS ?=
 unit: ## run the unit tests alone, under the race detector
 	$(GO) test -race -timeout 20m $(TEST_FLAGS) $(PKG)
+
+data: ## run the tests over the whole of the shared data, which take too long under the race detector
+	$(GO) test -timeout 20m -run Handbook ./features ./internal/app ./internal/ingest ./internal/offline
 
 lint: lint-proto lint-go ## check style: Go code and protos
 

@@ -74,6 +74,9 @@ func slice(t *testing.T, path string, from, to time.Time) string {
 // TestHandbookBaselineWeek trains and tests on the published protocol's baseline week with the published features, through
 // the product: at least as good as what was published, and not better than these features allow without a leak.
 func TestHandbookBaselineWeek(t *testing.T) {
+	if underRace {
+		t.Skip("millions of rows: make data runs this, without the race detector")
+	}
 	day := func(month time.Month, d int) time.Time { return time.Date(2018, month, d, 0, 0, 0, 0, time.UTC) }
 	span := func(from, to time.Time) *haechiv1.Span {
 		return &haechiv1.Span{From: timestamppb.New(from), To: timestamppb.New(to)}

@@ -89,6 +89,9 @@ func (o *ordered) Flush(context.Context) error { return nil }
 
 // The numbers were taken from the file with zcat and awk: head -100001 | awk -F, 'NR>1{f+=$6;a+=int($5*100+.5)}END{print f,a}'.
 func TestImportHandbookHead(t *testing.T) {
+	if underRace {
+		t.Skip("millions of rows: make data runs this, without the race detector")
+	}
 	folder := dataFolder(t)
 	job := ingest.Job{
 		EventType: eventType(t, handbook), Events: []string{head(t, filepath.Join(folder, "handbook", "transactions.csv.gz"), 100_000)},

@@ -106,6 +106,9 @@ const (
 
 // TestHandbook holds a replay against the published features and, bit for bit, against one engine that is fed in order.
 func TestHandbook(t *testing.T) {
+	if underRace {
+		t.Skip("millions of rows: make data runs this, without the race detector")
+	}
 	rows := payments(t, firstPublished-longestWindow, lastPublished)
 	et := cardPayments(t)
 	names, err := et.FeatureList("@published")

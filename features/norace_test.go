@@ -1,0 +1,6 @@
+//go:build !race
+
+package features_test
+
+// underRace says that the race detector slows everything down: tests over the whole of the shared data run without it.
+const underRace = false
