@@ -45,11 +45,10 @@ func (m *Model) Explain(row, out []float64) error {
 // explainState is what one explanation of a tree needs. Lists of numbers hold
 // one for each point of the tree's rule, after each other.
 type explainState struct {
-	hot     []bool    // by edge: the row satisfies all splits of the edge's feature down to it
-	above   []float64 // by split: the rule's weights times the factors of the path's features
-	below   []float64 // by split: the leaves below, times the factors of their paths from here
-	inverse []float64 // by edge: 1 over the factor of its feature
-	leaf    [2][]float64
+	one     []float64 // by edge: 1 if the row satisfies the splits of the edge's feature down to it, else 0
+	above   []float64 // by split: the weights times the factors of the path's other features
+	below   []float64 // by split: the leaves below times the factors of their paths from here; then the leaves
+	inverse []float64 // by split: 1 over its feature's factor so far, where the feature is split above
 }
 
 // explain adds the tree's contributions.
@@ -61,64 +60,52 @@ type explainState struct {
 // from 0 to 1 of the other features' factors: a polynomial, which the rule
 // integrates exactly. All factors are positive, so that nothing cancels. Leaves
 // are summed up on the way back to the root, and where a feature is split once
-// more, the lower split takes over its leaves from the upper one.
+// more, the lower split takes over its leaves from the upper one. What differs
+// from row to row is told by numbers rather than by branches, which would be
+// guessed wrong half of the time.
 func (x *explainedTree) explain(t *tree, row, out []float64, s *explainState) {
 	n := len(x.rule.point)
+	copy(s.below[n*len(x.splits):], t.leaf)
 	copy(s.above[:n], x.rule.weight)
 	for i := range x.splits {
 		split := &x.splits[i]
-		hot := 1
+		if i > 0 {
+			x.descend(split, i, s)
+		}
+		so := 1.0
+		if split.earlier >= 0 {
+			so = s.one[split.earlier]
+		}
+		side := 1
 		if t.goesLeft(split.node, row[split.feature]) {
-			hot = 0
+			side = 0
 		}
-		open := split.earlier < 0 || s.hot[split.earlier]
-		s.hot[2*i], s.hot[2*i+1] = false, false
-		s.hot[2*i+hot] = open
-		for side, child := range split.child {
-			x.descend(split, s, i, side, child, open, n)
-		}
+		s.one[2*i+side], s.one[2*i+1-side] = so, 0
 	}
 	for i := len(x.splits) - 1; i >= 0; i-- {
-		x.ascend(t, i, out, s, n)
+		x.ascend(i, out, s)
 	}
 }
 
-// descend makes what is above the child at one side of split i, and the inverse
-// of the edge's factor where a split below takes the feature up again.
-func (x *explainedTree) descend(split *explainedSplit, s *explainState, i, side int, child int32, open bool, n int) {
-	if child < 0 {
-		return
-	}
-	edge := 2*i + side
-	from, to := s.above[i*n:][:n], s.above[int(child)*n:][:n]
-	if !open { // the factor was (1-t)*z and is (1-t)*z now: only z changes
-		ratio := split.share[side] / x.share(split.earlier)
-		for k, a := range from {
-			to[k] = a * ratio
+// descend makes what is above split i from what is above its parent.
+func (x *explainedTree) descend(split *explainedSplit, i int, s *explainState) {
+	points := x.rule.point
+	n := len(points)
+	rests := x.rule.rest[:n]
+	one, share := s.one[split.edge], x.share(split.edge)
+	from, to := s.above[int(split.edge>>1)*n:][:n], s.above[i*n:][:n]
+	if split.earlier < 0 {
+		for k, t := range points {
+			to[k] = from[k] * (t*one + rests[k]*share)
 		}
 		return
 	}
-	share := split.share[side]
-	switch {
-	case s.hot[edge]:
-		for k, t := range x.rule.point[:n] {
-			to[k] = from[k] * (t + x.rule.rest[k]*share)
-		}
-		if split.again[side] {
-			inverse := s.inverse[edge*n:][:n]
-			for k, t := range x.rule.point[:n] {
-				inverse[k] = 1 / (t + x.rule.rest[k]*share)
-			}
-		}
-	default:
-		for k, rest := range x.rule.rest[:n] {
-			to[k] = from[k] * (rest * share)
-		}
-	}
-	if split.earlier >= 0 {
-		for k, inverse := range s.inverse[int(split.earlier)*n:][:n] {
-			to[k] *= inverse
-		}
+	oneBefore, shareBefore := s.one[split.earlier], x.share(split.earlier)
+	inverse := s.inverse[i*n:][:n]
+	for k, t := range points {
+		v := 1 / (t*oneBefore + rests[k]*shareBefore)
+		inverse[k] = v
+		to[k] = from[k] * (t*one + rests[k]*share) * v
 	}
 }
 
@@ -126,55 +113,30 @@ func (x *explainedTree) descend(split *explainedSplit, s *explainState, i, side 
 func (x *explainedTree) share(edge int32) float64 { return x.splits[edge>>1].share[edge&1] }
 
 // ascend sums up the leaves below split i and adds what its feature contributes.
-func (x *explainedTree) ascend(t *tree, i int, out []float64, s *explainState, n int) {
+func (x *explainedTree) ascend(i int, out []float64, s *explainState) {
 	split := &x.splits[i]
-	hot := 0
-	if s.hot[2*i+1] {
-		hot = 1
+	points := x.rule.point
+	n := len(points)
+	rests, above, below := x.rule.rest[:n], s.above[i*n:][:n], s.below[i*n:][:n]
+	lefts, rights := s.below[split.below[0]:], s.below[split.below[1]:]
+	leftMask, rightMask := split.mask[0], split.mask[1]
+	leftOne, rightOne := s.one[2*i], s.one[2*i+1]
+	leftShare, rightShare := split.share[0], split.share[1]
+	leftSum, rightSum := 0.0, 0.0
+	for k, t := range points {
+		a, rest, left, right := above[k], rests[k], lefts[k&leftMask], rights[k&rightMask]
+		leftSum += a * left
+		rightSum += a * right
+		below[k] = left*(t*leftOne+rest*leftShare) + right*(t*rightOne+rest*rightShare)
 	}
-	hots, colds := s.leaves(t, split.child[hot], hot, n), s.leaves(t, split.child[1-hot], 1-hot, n)
-	hotShare, coldShare := split.share[hot], split.share[1-hot]
-	above, below := s.above[i*n:][:n], s.below[i*n:][:n]
-	if !s.hot[2*i+hot] {
-		earlier := x.share(split.earlier)
-		hotShare, coldShare = hotShare/earlier, coldShare/earlier
-		for k := range below {
-			below[k] = hotShare*hots[k] + coldShare*colds[k]
-		}
-		return
-	}
-	points, rests := x.rule.point[:n], x.rule.rest[:n]
-	hotSum, coldSum := 0.0, 0.0
-	if split.earlier < 0 {
+	contribution := (leftOne-leftShare)*leftSum + (rightOne-rightShare)*rightSum
+	if split.earlier >= 0 {
+		inverse, all := s.inverse[i*n:][:n], 0.0
 		for k, a := range above {
-			h, c := hots[k], colds[k]*rests[k]
-			hotSum += a * h
-			coldSum += a * colds[k]
-			below[k] = h*(points[k]+rests[k]*hotShare) + c*coldShare
+			below[k] *= inverse[k]
+			all += a * below[k]
 		}
-		out[split.feature] += (1-hotShare)*hotSum - coldShare*coldSum
-		return
+		contribution -= (s.one[split.earlier] - x.share(split.earlier)) * all
 	}
-	inverses, all := s.inverse[int(split.earlier)*n:][:n], 0.0
-	for k, a := range above {
-		a *= inverses[k]
-		h, c := hots[k], colds[k]*rests[k]
-		hotSum += a * h
-		coldSum += a * colds[k]
-		below[k] = (h*(points[k]+rests[k]*hotShare) + c*coldShare) * inverses[k]
-		all += a * below[k]
-	}
-	out[split.feature] += (1-hotShare)*hotSum - coldShare*coldSum - (1-x.share(split.earlier))*all
-}
-
-// leaves is the list of what is below a child; a leaf is the same at each point.
-func (s *explainState) leaves(t *tree, child int32, side, n int) []float64 {
-	if child >= 0 {
-		return s.below[int(child)*n:][:n]
-	}
-	list, v := s.leaf[side][:n], t.leaf[^child]
-	for k := range list {
-		list[k] = v
-	}
-	return list
+	out[split.feature] += contribution
 }

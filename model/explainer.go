@@ -24,10 +24,13 @@ type explainedTree struct {
 type explainedSplit struct {
 	node    int32
 	feature int32
-	child   [2]int32   // left and right: a position in splits, or ^leaf
-	earlier int32      // the nearest edge above that is of the same feature, -1: none
-	share   [2]float64 // of the training's rows that satisfy this and the earlier splits of the feature, of those that satisfy the path's others
-	again   [2]bool    // a split below has this side as its earlier edge
+	edge    int32 // that leads here
+	earlier int32 // the nearest edge above that is of the same feature, -1: none
+	// share is, left and right, which part of the training's rows at each split of
+	// the feature on the path went on along it, multiplied.
+	share [2]float64
+	below [2]uint32 // where the list of what is below begins, left and right
+	mask  [2]int    // 0 where it is a leaf, which is the same at each point, else -1
 }
 
 func newExplainer(trees []tree, features int) *explainer {
@@ -37,7 +40,7 @@ func newExplainer(trees []tree, features int) *explainer {
 		latest[i] = -1
 	}
 	rules := map[int]rule{}
-	numbers, edges := 0, 0
+	numbers, splits, leaves := 0, 0, 0
 	for i := range trees {
 		t := &trees[i]
 		x.expected += t.expected()
@@ -56,18 +59,42 @@ func newExplainer(trees []tree, features int) *explainer {
 			rules[points] = legendre(points)
 		}
 		e.rule = rules[points]
+		e.settle(t, points)
 		x.trees[i] = e
-		numbers, edges = max(numbers, points*len(e.splits)), max(edges, 2*len(e.splits))
+		splits, leaves = max(splits, len(e.splits)), max(leaves, len(t.leaf))
+		numbers = max(numbers, points*len(e.splits))
 	}
 	x.scratch.New = func() any {
-		s := &explainState{
-			hot: make([]bool, edges), above: make([]float64, numbers), below: make([]float64, numbers),
-			inverse: make([]float64, 2*numbers),
+		return &explainState{
+			one: make([]float64, 2*splits), above: make([]float64, numbers),
+			below: make([]float64, numbers+leaves), inverse: make([]float64, numbers),
 		}
-		s.leaf[0], s.leaf[1] = make([]float64, maxPathFeatures/2), make([]float64, maxPathFeatures/2)
-		return s
 	}
 	return x
+}
+
+// settle says where the lists of what is below the splits are.
+func (e *explainedTree) settle(t *tree, points int) {
+	position := t.positions()
+	for i := range e.splits {
+		s := &e.splits[i]
+		for side, child := range [2]int32{t.left[s.node], t.right[s.node]} {
+			if child < 0 {
+				s.below[side] = uint32(points*len(e.splits)) + uint32(^child)
+			} else {
+				s.below[side], s.mask[side] = uint32(points)*uint32(position[child]), -1
+			}
+		}
+	}
+}
+
+// positions are the places of the nodes in the order.
+func (t *tree) positions() []int32 {
+	position := make([]int32, len(t.order))
+	for i, node := range t.order {
+		position[node] = int32(i)
+	}
+	return position
 }
 
 // counted says whether all counts are there; an empty side has no share to
@@ -109,11 +136,7 @@ type step struct {
 // explained lays the splits out and finds how many features are split at most
 // on one path. latest holds -1 for every feature, before and after.
 func (t *tree) explained(latest []int32) (e explainedTree, longest int) {
-	position := make([]int32, len(t.order))
-	for i, node := range t.order {
-		position[node] = int32(i)
-	}
-	parents := t.parents()
+	position, parents := t.positions(), t.parents()
 	e.splits = make([]explainedSplit, len(t.order))
 	var path []step
 	different := 0
@@ -124,13 +147,14 @@ func (t *tree) explained(latest []int32) (e explainedTree, longest int) {
 		}
 	}
 	for i, node := range t.order {
+		edge := int32(-1)
 		if parent := parents[node]; parent >= 0 {
 			for len(path) > 0 && path[len(path)-1].to != parent {
 				leave(path[len(path)-1])
 				path = path[:len(path)-1]
 			}
 			at, feature := position[parent], t.feature[parent]
-			edge := 2 * at
+			edge = 2 * at
 			if t.right[parent] == node {
 				edge++
 			}
@@ -140,8 +164,8 @@ func (t *tree) explained(latest []int32) (e explainedTree, longest int) {
 			}
 			latest[feature] = edge
 		}
-		e.splits[i] = t.explainedSplit(node, position)
-		e.connect(int32(i), latest[t.feature[node]])
+		e.splits[i] = explainedSplit{node: node, feature: t.feature[node], edge: edge, earlier: latest[t.feature[node]]}
+		e.weigh(t, &e.splits[i])
 		if e.splits[i].earlier < 0 {
 			longest = max(longest, different+1)
 		} else {
@@ -154,27 +178,13 @@ func (t *tree) explained(latest []int32) (e explainedTree, longest int) {
 	return e, longest
 }
 
-func (t *tree) explainedSplit(node int32, position []int32) explainedSplit {
-	s := explainedSplit{node: node, feature: t.feature[node]}
-	for side, child := range [2]int32{t.left[node], t.right[node]} {
-		s.child[side] = child
-		if child >= 0 {
-			s.child[side] = position[child]
-		}
-		s.share[side] = float64(t.count(child)) / float64(t.nodeCount[node])
+// weigh sets the shares of a split whose path is known.
+func (e *explainedTree) weigh(t *tree, s *explainedSplit) {
+	before := 1.0
+	if s.earlier >= 0 {
+		before = e.share(s.earlier)
 	}
-	return s
-}
-
-// connect notes the feature's earlier edge; shares multiply along it.
-func (e *explainedTree) connect(i, earlier int32) {
-	split := &e.splits[i]
-	split.earlier = earlier
-	if earlier < 0 {
-		return
+	for side, child := range [2]int32{t.left[s.node], t.right[s.node]} {
+		s.share[side] = float64(t.count(child)) / float64(t.nodeCount[s.node]) * before
 	}
-	above := &e.splits[earlier>>1]
-	above.again[earlier&1] = true
-	split.share[0] *= above.share[earlier&1]
-	split.share[1] *= above.share[earlier&1]
 }

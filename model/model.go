@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -39,16 +40,20 @@ func Parse(text []byte) (*Model, error) {
 		return nil, err
 	}
 	if len(file.trees) != len(head.treeSizes) {
-		return nil, refuse("the header announces %d trees, the file holds %d: it is cut or was edited",
+		return nil, refuse(ErrDamaged, "the header announces %d trees, the file holds %d: it is cut or was edited",
 			len(head.treeSizes), len(file.trees))
 	}
 	trees := make([]tree, len(file.trees))
 	for i, section := range file.trees {
 		if trees[i], err = parseTree(section, len(head.names)); err != nil {
-			return nil, refuse("tree %d: %s", i, err)
+			kind := ErrDamaged
+			if errors.Is(err, ErrLinearTree) {
+				kind = ErrLinearTree
+			}
+			return nil, refuse(kind, "tree %d: %s", i, err)
 		}
 		if section.bytes != head.treeSizes[i] {
-			return nil, refuse("tree %d is %d bytes long, the header says %d: the file is cut or was edited",
+			return nil, refuse(ErrDamaged, "tree %d is %d bytes long, the header says %d: the file is cut or was edited",
 				i, section.bytes, head.treeSizes[i])
 		}
 	}
@@ -88,7 +93,7 @@ func categoryColumns(trees []tree, names []string) ([]int, error) {
 	for column, kinds := range seen {
 		switch kinds {
 		case number | category:
-			return nil, refuse("feature %q is split both as a number and as a category", names[column])
+			return nil, refuse(ErrMixedColumn, "feature %q is split both as a number and as a category", names[column])
 		case category:
 			columns = append(columns, column)
 		}

@@ -91,6 +91,14 @@ func TestFacts(t *testing.T) {
 	require.Nil(t, m.PandasCategorical())
 	require.Equal(t, []string{"a=b", "c==", "=d", "e", "f"}, parse(t, "equals.txt").FeatureNames())
 
+	depth, stated := m.Parameter("max_depth")
+	require.True(t, stated)
+	require.Equal(t, "-1", depth)
+	_, stated = m.Parameter("no such")
+	require.False(t, stated)
+	require.Len(t, m.FeatureInfos(), 5)
+	require.Equal(t, "[0:8]", m.FeatureInfos()[3])
+
 	text := bytes.Replace(read(t, "binary.txt"), []byte("pandas_categorical:null"), []byte(`pandas_categorical:[["a","b"]]`), 1)
 	other, err := model.Parse(text)
 	require.NoError(t, err)

@@ -31,29 +31,29 @@ const (
 func split(text []byte) (textFile, error) {
 	var f textFile
 	if !bytes.HasPrefix(text, []byte("tree\n")) {
-		return f, refuse("not a LightGBM text model: its first line is not \"tree\"")
+		return f, refuse(ErrDamaged, "not a LightGBM text model: its first line is not \"tree\"")
 	}
 	if bytes.IndexByte(text, 0) >= 0 {
-		return f, refuse("not a LightGBM text model: it holds zero bytes")
+		return f, refuse(ErrDamaged, "not a LightGBM text model: it holds zero bytes")
 	}
 	body, tail, ended := strings.Cut(string(text), "\n"+endOfTrees+"\n")
 	blocks := strings.Split(body, "\nTree=")
 	header, err := fields(strings.TrimPrefix(blocks[0], "tree\n"))
 	if err != nil {
-		return f, refuse("header: %s", err)
+		return f, refuse(ErrDamaged, "header: %s", err)
 	}
 	f.header = section{fields: header}
 	for i, block := range blocks[1:] {
 		_, lines, _ := strings.Cut(block, "\n")
 		values, err := fields(lines)
 		if err != nil {
-			return f, refuse("tree %d: %s", i, err)
+			return f, refuse(ErrDamaged, "tree %d: %s", i, err)
 		}
 		// The separator took the line end before "Tree=": one byte each way.
 		f.trees = append(f.trees, section{fields: values, bytes: len("Tree=") + len(block) + 1})
 	}
 	if !ended {
-		return f, refuse("no line %q: the file is cut, or so old that it has none: then load and save it with LightGBM 4", endOfTrees)
+		return f, refuse(ErrDamaged, "no line %q: the file is cut, or so old that it has none: then load and save it with LightGBM 4", endOfTrees)
 	}
 	f.parameters = readParameters(tail)
 	f.pandas, err = readTail(tail)
@@ -69,7 +69,7 @@ func fields(text string) (map[string]string, error) {
 		}
 		key, value, _ := strings.Cut(line, "=")
 		if _, twice := values[key]; twice {
-			return nil, refuse("%q is stated twice", shorten(key))
+			return nil, refuse(ErrDamaged, "%q is stated twice", shorten(key))
 		}
 		values[key] = value
 	}
@@ -106,7 +106,7 @@ func readTail(tail string) (json.RawMessage, error) {
 	}
 	text, found := strings.CutPrefix(last, pandasPrefix)
 	if !found || !json.Valid([]byte(text)) {
-		return nil, refuse("the text behind the trees ends with %q, not with %q: the file is cut", shorten(last), endOfParameters)
+		return nil, refuse(ErrDamaged, "the text behind the trees ends with %q, not with %q: the file is cut", shorten(last), endOfParameters)
 	}
 	if text == "null" || text == "[]" {
 		return nil, nil

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -45,7 +44,7 @@ func (t *tree) bitset(node int) []uint32 {
 func parseTree(s section, features int) (tree, error) {
 	var t tree
 	if linear, ok := s.fields["is_linear"]; ok && linear != "0" {
-		return t, errors.New("linear tree: its leaves are linear models; train with linear_tree=false")
+		return t, fmt.Errorf("%w: its leaves are linear models; train with linear_tree=false", ErrLinearTree)
 	}
 	leaves, err := strconv.Atoi(s.fields["num_leaves"])
 	if err != nil || leaves < 1 {
