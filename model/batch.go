@@ -15,7 +15,7 @@ func (m *Model) PredictRows(rows [][]float64, raw []float64) error {
 	}
 	s := m.engine.scratch.Get().(*state)
 	for i, row := range rows {
-		raw[i] = m.engine.score(row, s.struck)
+		raw[i] = m.engine.score(row, s)
 	}
 	m.engine.scratch.Put(s)
 	return nil

@@ -2,7 +2,6 @@ package model
 
 import (
 	"cmp"
-	"math"
 	"slices"
 )
 
@@ -14,6 +13,8 @@ type builder struct {
 	trees []tree
 	e     *engine
 	cuts  []cutTree
+	sum   []uint64 // by part: what a merged run strikes; zero between merges
+	parts []uint32 // those of sum that are not zero
 }
 
 func newEngine(trees []tree, features int) *engine {
@@ -39,11 +40,19 @@ func newEngine(trees []tree, features int) *engine {
 		sides = append(sides, s)
 	}
 	b.cut(left)
+	b.sum = make([]uint64, len(b.e.base))
 	for i := range sides {
 		b.addRuns(&b.e.columns[i], &sides[i], left)
 	}
-	parts := len(b.e.base)
-	b.e.scratch.New = func() any { return &state{struck: make([]uint64, parts)} }
+	b.e.runs, b.e.part, b.e.strike = slices.Clip(b.e.runs), slices.Clip(b.e.part), slices.Clip(b.e.strike)
+	parts, cut := len(b.e.base), b.e.cut
+	b.e.scratch.New = func() any {
+		s := &state{struck: make([]uint64, parts)}
+		if cut {
+			s.exits = make([]uint64, parts)
+		}
+		return s
+	}
 	return b.e
 }
 
@@ -121,82 +130,4 @@ func (t *tree) count(child int32) int32 {
 		return t.leafCount[^child]
 	}
 	return t.nodeCount[child]
-}
-
-// addRuns lays out the strikes of a column so that each code has one run.
-func (b *builder) addRuns(c *column, s *splits, left [][]bool) {
-	b.e.first = append(b.e.first, uint32(len(b.e.runs)))
-	if c.codes != nil {
-		b.addCategories(c, s)
-		return
-	}
-	// Nodes at which the typical value goes right come first: a value differs
-	// from it at those of its rank and beyond, and at the others below its rank.
-	start := len(b.e.part)
-	for _, u := range s.uses {
-		b.add(u)
-	}
-	middle := 0
-	for middle < len(s.uses) && !left[s.uses[middle].tree][s.uses[middle].node] {
-		middle++
-	}
-	at := 0
-	for code := range len(c.keys) + 1 {
-		for at < len(s.uses) && int(s.rank[at]) < code {
-			at++
-		}
-		b.e.runs = append(b.e.runs, run{uint32(start + min(at, middle)), uint32(start + max(at, middle))})
-	}
-	for code := len(c.keys) + 1; code < c.size; code++ {
-		b.addSpecial(s, left, special(c, uint32(code)))
-	}
-}
-
-// special is a value that has the code.
-func special(c *column, code uint32) float64 {
-	if code == c.zero {
-		return 0
-	}
-	return math.NaN()
-}
-
-// addSpecial copies the strikes of a value that is not placed by its rank.
-func (b *builder) addSpecial(s *splits, left [][]bool, v float64) {
-	from := len(b.e.part)
-	for _, u := range s.uses {
-		if b.trees[u.tree].goesLeft(u.node, v) != left[u.tree][u.node] {
-			b.add(u)
-		}
-	}
-	b.e.runs = append(b.e.runs, run{uint32(from), uint32(len(b.e.part))})
-}
-
-// addCategories: the typical category goes right everywhere, so that each
-// category strikes at the nodes whose sets hold it.
-func (b *builder) addCategories(c *column, s *splits) {
-	holders := make([][]use, c.size)
-	for _, u := range s.uses {
-		for word, set := range b.trees[u.tree].bitset(int(u.node)) {
-			for category := 32 * word; set != 0; category, set = category+1, set>>1 {
-				if set&1 != 0 {
-					code := c.codes[category]
-					holders[code] = append(holders[code], u)
-				}
-			}
-		}
-	}
-	for _, uses := range holders {
-		from := len(b.e.part)
-		for _, u := range uses {
-			b.add(u)
-		}
-		b.e.runs = append(b.e.runs, run{uint32(from), uint32(len(b.e.part))})
-	}
-}
-
-// add lays down the strike of one node.
-func (b *builder) add(u use) {
-	part, strike := b.cuts[u.tree].strike(u.node)
-	b.e.part = append(b.e.part, part)
-	b.e.strike = append(b.e.strike, strike)
 }

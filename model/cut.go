@@ -17,15 +17,11 @@ func (c *cutTree) strike(node int32) (part uint32, leaves uint64) {
 func (b *builder) cut(left [][]bool) {
 	e := b.e
 	e.base = make([]uint32, len(b.trees))
-	whole := true
 	sizes := make([][]uint8, len(b.trees))
 	for i := range b.trees {
 		var cuts int
 		sizes[i], cuts = b.trees[i].partSizes()
-		whole = whole && cuts == 0
-	}
-	if !whole {
-		e.next = make([]uint32, 0, 64)
+		e.cut = e.cut || cuts > 0
 	}
 	for i := range b.trees {
 		b.cuts[i] = b.place(i, sizes[i], left[i])
@@ -99,7 +95,7 @@ func (b *builder) settle(t *tree, c *cutTree, sizes []uint8, child int32, part u
 		e.value[at] = t.leaf[^child]
 	case sizes[child]&cutMark != 0:
 		c.part[child] = uint32(len(e.base))
-		e.next[at] = uint32(len(e.base))
+		e.value[at] = link(uint32(len(e.base)))
 		e.base = append(e.base, uint32(len(e.value)))
 		e.addSlots(int(sizes[child] &^ cutMark))
 	default:
@@ -107,9 +103,4 @@ func (b *builder) settle(t *tree, c *cutTree, sizes []uint8, child int32, part u
 	}
 }
 
-func (e *engine) addSlots(n int) {
-	e.value = append(e.value, make([]float64, n)...)
-	if e.next != nil {
-		e.next = append(e.next, make([]uint32, n)...)
-	}
-}
+func (e *engine) addSlots(n int) { e.value = append(e.value, make([]float64, n)...) }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"math"
 	"math/bits"
 	"sync"
 )
@@ -11,49 +12,62 @@ import (
 // leaves of the side it left out of the part, and the first leaf that is not
 // struck is the row's. The nodes of one column lie in the order of their
 // thresholds, so that those which tell a value from the typical one are a run:
-// all that lies between the two.
+// all that lies between the two. Far from the typical value, the strikes of the
+// whole blocks on the way are merged.
 type engine struct {
 	columns []column
-	first   []uint32 // by column: where its codes begin in runs
-	runs    []run    // by column and code
-	part    []uint32 // of each strike
-	strike  []uint64 // leaves without a chance
-	base    []uint32 // by part: where its leaves begin in value
-	value   []float64
-	next    []uint32 // beside value: the part that goes on there; nil when no tree is cut
-	trees   int      // the first parts are the trees' roots, in order
+	first   []uint32  // by column: where its codes begin in runs
+	runs    []runs    // by column and code
+	part    []uint32  // of each strike
+	strike  []uint64  // leaves without a chance
+	base    []uint32  // by part: where its leaves begin in value
+	cut     bool      // some tree is in parts
+	value   []float64 // of a leaf; where another part goes on, a link to it
+	trees   int       // the first parts are the trees' roots, in order
 	scratch sync.Pool
 }
 
 // run is a piece of strikes.
 type run struct{ from, to uint32 }
 
-// state holds the leaves that are struck, by part.
-type state struct{ struck []uint64 }
+// runs are the strikes of a code.
+type runs struct{ near, far run }
+
+// state is what the scoring of one row needs.
+type state struct {
+	struck []uint64 // leaves, by part
+	exits  []uint64 // by part: the bits of the value at which it ends; nil when no tree is cut
+}
 
 func (e *engine) predict(row []float64) float64 {
 	s := e.scratch.Get().(*state)
-	raw := e.score(row, s.struck)
+	raw := e.score(row, s)
 	e.scratch.Put(s)
 	return raw
 }
 
-func (e *engine) score(row []float64, struck []uint64) float64 {
+func (e *engine) score(row []float64, s *state) float64 {
+	struck := s.struck
 	clear(struck)
 	for i := range e.columns {
 		c := &e.columns[i]
-		r := e.runs[e.first[i]+c.code(row[c.feature])]
-		parts := e.part[r.from:r.to]
-		strikes := e.strike[r.from:r.to]
-		strikes = strikes[:len(parts)]
-		for k, p := range parts {
-			struck[p] |= strikes[k]
+		r := &e.runs[e.first[i]+c.code(row[c.feature])]
+		e.apply(r.near, struck)
+		if r.far.to != 0 {
+			e.apply(r.far, struck)
 		}
 	}
-	if e.next == nil {
-		return e.sum(struck)
+	if e.cut {
+		return e.sumParts(s)
 	}
-	return e.sumParts(struck)
+	return e.sum(struck)
+}
+
+func (e *engine) apply(r run, struck []uint64) {
+	parts, strikes := e.part[r.from:r.to], e.strike[r.from:r.to]
+	for k, p := range parts {
+		struck[p] |= strikes[k]
+	}
 }
 
 // sum adds the trees' leaves in tree order, as LightGBM does.
@@ -67,33 +81,44 @@ func (e *engine) sum(struck []uint64) float64 {
 }
 
 // sumParts is sum for trees that are cut into parts.
-func (e *engine) sumParts(struck []uint64) float64 {
+func (e *engine) sumParts(s *state) float64 {
 	raw := 0.0
-	for part := range e.trees {
-		raw += e.leaf(struck, uint32(part))
+	base := e.base[:len(s.struck)]
+	for i, struck := range s.struck[:e.trees] {
+		v := e.value[base[i]+uint32(bits.TrailingZeros64(^struck))]
+		for v != v {
+			part := uint32(math.Float64bits(v))
+			v = e.value[base[part]+uint32(bits.TrailingZeros64(^s.struck[part]))]
+		}
+		raw += v
 	}
 	return raw
 }
+
+// link is a NaN that names a part; leaves are finite.
+func link(part uint32) float64 { return math.Float64frombits(notFinite | uint64(part)) }
+
+const notFinite = 0x7ff << 52
+
+// linked has all bits set for a link and none for a leaf.
+func linked(v uint64) uint64 { return uint64(int64(notFinite-1-v&(1<<63-1)) >> 63) }
 
 // leaves are the values of the trees' leaves that a row ends in.
 func (e *engine) leaves(row []float64) []float64 {
 	s := e.scratch.Get().(*state)
 	defer e.scratch.Put(s)
-	e.score(row, s.struck)
+	e.score(row, s)
 	values := make([]float64, e.trees)
-	for part := range values {
-		values[part] = e.leaf(s.struck, uint32(part))
+	for i := range values {
+		part := uint32(i)
+		for {
+			values[i] = e.value[e.base[part]+uint32(bits.TrailingZeros64(^s.struck[part]))]
+			v := math.Float64bits(values[i])
+			if linked(v) == 0 {
+				break
+			}
+			part = uint32(v)
+		}
 	}
 	return values
-}
-
-// leaf is the value at which the tree whose root is the part ends.
-func (e *engine) leaf(struck []uint64, part uint32) float64 {
-	for {
-		at := e.base[part] + uint32(bits.TrailingZeros64(^struck[part]))
-		if e.next == nil || e.next[at] == 0 {
-			return e.value[at]
-		}
-		part = e.next[at]
-	}
 }
