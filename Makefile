@@ -42,8 +42,8 @@ TEST_FLAGS ?=
 unit: ## run the unit tests alone, under the race detector
 	$(GO) test -race -timeout 20m $(TEST_FLAGS) $(PKG)
 
-data: ## run the tests over the whole of the shared data, which take too long under the race detector
-	$(GO) test -timeout 20m -run Handbook ./features ./internal/app ./internal/ingest ./internal/offline
+data: ## run without the race detector the tests over the whole of the shared data, and those of allocations
+	$(GO) test -timeout 20m -run 'Handbook|DoNotAllocate|DoesNotAllocate' ./features ./internal/app ./internal/ingest ./internal/offline
 
 lint: lint-proto lint-go ## check style: Go code and protos
 

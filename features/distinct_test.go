@@ -107,6 +107,9 @@ func hotEvents(n, values int) func(i int) *features.Event {
 
 // TestLaterKindsDoNotAllocate once the windows are full.
 func TestLaterKindsDoNotAllocate(t *testing.T) {
+	if underRace {
+		t.Skip("make data runs this, without the race detector")
+	}
 	names, specs := hotSpecs("10m", "2h")
 	schema := shop()
 	engine := newEngine(t, schema, names, specs)

@@ -48,7 +48,7 @@ func (m *plain) insert(e plainEntry) {
 func TestHistoryEqualsList(t *testing.T) {
 	for _, c := range []struct{ rows, chunks, limit, events, late int }{
 		{4, 2, 1 << 20, 300, 2}, {4, 2, 50, 600, 2}, {5, 3, 100, 1_000, 4}, {4, 2, 3, 200, 1}, {9, 4, 1, 100, 2},
-		{0, 0, 1 << 20, 20_000, 3}, {0, 0, 9_000, 20_000, 5}, {0, 0, 130, 3_000, 8},
+		{0, 0, 1 << 20, 12_000, 3}, {0, 0, 8_500, 12_000, 5}, {0, 0, 130, 3_000, 8},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			l := fullLayout(EngineOptions{}.Small(c.rows, c.chunks))
