@@ -60,6 +60,9 @@ func BenchmarkRow(b *testing.B) {
 			var out [1]float64
 			interleaved(b, "x-leaves", func(i int) { _, _ = m.Predict(rows[i%len(rows)]) },
 				func(i int) { _ = ref.ensemble.Predict(rows[i%len(rows)], 0, out[:]) })
+			if m.engine.walker != nil {
+				b.ReportMetric(1, "walked")
+			}
 			b.ReportMetric(testing.AllocsPerRun(1000, func() { _, _ = m.Predict(rows[0]) }), "allocs/row")
 		})
 	}

@@ -24,6 +24,7 @@ type engine struct {
 	cut     bool      // some tree is in parts
 	value   []float64 // of a leaf; where another part goes on, a link to it
 	trees   int       // the first parts are the trees' roots, in order
+	walker  *walker   // instead of the parts, where it is faster
 	scratch sync.Pool
 }
 
@@ -36,7 +37,7 @@ type runs struct{ near, far run }
 // state is what the scoring of one row needs.
 type state struct {
 	struck []uint64 // leaves, by part
-	exits  []uint64 // by part: the bits of the value at which it ends; nil when no tree is cut
+	codes  []uint32 // of the walker
 }
 
 func (e *engine) predict(row []float64) float64 {
@@ -47,6 +48,10 @@ func (e *engine) predict(row []float64) float64 {
 }
 
 func (e *engine) score(row []float64, s *state) float64 {
+	if e.walker != nil {
+		e.walker.code(row, s.codes)
+		return e.walker.score(s.codes)
+	}
 	struck := s.struck
 	clear(struck)
 	for i := range e.columns {
@@ -58,7 +63,7 @@ func (e *engine) score(row []float64, s *state) float64 {
 		}
 	}
 	if e.cut {
-		return e.sumParts(s)
+		return e.sumParts(struck)
 	}
 	return e.sum(struck)
 }
@@ -81,16 +86,10 @@ func (e *engine) sum(struck []uint64) float64 {
 }
 
 // sumParts is sum for trees that are cut into parts.
-func (e *engine) sumParts(s *state) float64 {
+func (e *engine) sumParts(struck []uint64) float64 {
 	raw := 0.0
-	base := e.base[:len(s.struck)]
-	for i, struck := range s.struck[:e.trees] {
-		v := e.value[base[i]+uint32(bits.TrailingZeros64(^struck))]
-		for v != v {
-			part := uint32(math.Float64bits(v))
-			v = e.value[base[part]+uint32(bits.TrailingZeros64(^s.struck[part]))]
-		}
-		raw += v
+	for i := range e.trees {
+		raw += e.leaf(uint32(i), struck)
 	}
 	return raw
 }
@@ -100,9 +99,6 @@ func link(part uint32) float64 { return math.Float64frombits(notFinite | uint64(
 
 const notFinite = 0x7ff << 52
 
-// linked has all bits set for a link and none for a leaf.
-func linked(v uint64) uint64 { return uint64(int64(notFinite-1-v&(1<<63-1)) >> 63) }
-
 // leaves are the values of the trees' leaves that a row ends in.
 func (e *engine) leaves(row []float64) []float64 {
 	s := e.scratch.Get().(*state)
@@ -110,15 +106,22 @@ func (e *engine) leaves(row []float64) []float64 {
 	e.score(row, s)
 	values := make([]float64, e.trees)
 	for i := range values {
-		part := uint32(i)
-		for {
-			values[i] = e.value[e.base[part]+uint32(bits.TrailingZeros64(^s.struck[part]))]
-			v := math.Float64bits(values[i])
-			if linked(v) == 0 {
-				break
-			}
-			part = uint32(v)
+		if e.walker != nil {
+			values[i] = e.walker.leaf(e.walker.roots[i], s.codes)
+		} else {
+			values[i] = e.leaf(uint32(i), s.struck)
 		}
 	}
 	return values
+}
+
+// leaf is the value at which the tree whose root is the part ends.
+func (e *engine) leaf(part uint32, struck []uint64) float64 {
+	for {
+		v := e.value[e.base[part]+uint32(bits.TrailingZeros64(^struck[part]))]
+		if v == v {
+			return v
+		}
+		part = uint32(math.Float64bits(v))
+	}
 }

@@ -15,6 +15,7 @@ import (
 func requireSame(t require.TestingT, m *Model, rows [][]float64) {
 	ref, err := m.newReference()
 	require.NoError(t, err)
+	engines := []*engine{newEngine(m.trees, m.Features(), parts), newEngine(m.trees, m.Features(), walk)}
 	batch := make([]float64, len(rows))
 	require.NoError(t, m.PredictRows(rows, batch))
 	for i, row := range rows {
@@ -26,6 +27,11 @@ func requireSame(t require.TestingT, m *Model, rows [][]float64) {
 		require.NoError(t, err)
 		theirs, err := ref.predict(row, 0)
 		require.NoError(t, err)
+		for shape, e := range engines {
+			if got := e.predict(row); !same(got, theirs) {
+				require.Failf(t, "scores differ", "row %d %v: shape %d gives %v, leaves %v", i, row, shape+1, got, theirs)
+			}
+		}
 		if !same(ours, theirs) || !same(ours, walked) || !same(ours, batch[i]) {
 			require.Failf(t, "scores differ", "row %d %v: ours %v, in a batch %v, leaves %v, walked %v, part at tree %d",
 				i, row, ours, batch[i], theirs, walked, m.part(ref, row))
@@ -77,18 +83,19 @@ func TestHugeTrees(t *testing.T) {
 	}
 	chain.right[nodes-1] = ^int32(0)
 	require.NoError(t, chain.checkShape())
-	e := newEngine([]tree{chain}, 2)
+	e, w := newEngine([]tree{chain}, 2, parts), newEngine([]tree{chain}, 2, walk)
 	require.Greater(t, len(e.base), nodes/partLeaves)
 	for range 1000 {
 		row := []float64{r.NormFloat64() * 2, r.NormFloat64() * 2}
 		require.Equal(t, chain.value(row), e.predict(row))
+		require.Equal(t, chain.value(row), w.predict(row))
 	}
 }
 
 // TestPartsHoldAllLeavesOnce: each leaf has one place, and no part is too large.
 func TestPartsHoldAllLeavesOnce(t *testing.T) {
 	m, _ := growth{trees: 5, leaves: 1000, columns: 9, missing: missingNaN, rows: 5000, seed: 4}.model(t)
-	e, want := m.engine, map[float64]int{}
+	e, want := newEngine(m.trees, m.Features(), parts), map[float64]int{}
 	for i := range m.trees {
 		for _, v := range m.trees[i].leaf {
 			want[v]++

@@ -69,7 +69,7 @@ func Parse(text []byte) (*Model, error) {
 		parameters:  file.parameters,
 		pandas:      file.pandas,
 		categorical: categorical,
-		engine:      newEngine(trees, len(head.names)),
+		engine:      newEngine(trees, len(head.names), fastest),
 		explainer:   newExplainer(trees, len(head.names)),
 	}, nil
 }
