@@ -33,7 +33,8 @@ func interleaved(b *testing.B, metric string, ours, theirs func(i int)) {
 		}
 		return min(best, time.Since(start))
 	}
-	ours, theirs = warmed(ours), warmed(theirs)
+	ours(0)
+	theirs(0)
 	own, other := time.Duration(1<<62), time.Duration(1<<62)
 	b.ResetTimer()
 	for i := 0; i < b.N; i += turn {
@@ -42,11 +43,6 @@ func interleaved(b *testing.B, metric string, ours, theirs func(i int)) {
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(float64(own)/turn, "ns/row")
 	b.ReportMetric(float64(other)/float64(own), metric)
-}
-
-func warmed(f func(i int)) func(i int) {
-	f(0)
-	return f
 }
 
 // BenchmarkRow scores single rows; x-leaves is how many times as long leaves
@@ -88,8 +84,7 @@ func BenchmarkRows(b *testing.B) {
 	}
 }
 
-// BenchmarkExplain explains single rows; x-score is how many times as long as
-// a score that takes.
+// BenchmarkExplain explains single rows.
 func BenchmarkExplain(b *testing.B) {
 	for _, g := range benchmarked()[:3] {
 		m, rows := g.model(b)
@@ -120,16 +115,21 @@ func BenchmarkLoad(b *testing.B) {
 		require.NoError(b, m.PredictRows(golden.Rows, golden.Raw))
 		b.Run(name+"/parse", func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
-			kept := heap()
+			m = nil
+			before := heap()
+			b.ResetTimer()
 			for range b.N {
 				m, err = Parse(text)
 			}
+			b.StopTimer()
 			require.NoError(b, err)
-			b.ReportMetric(float64(heap()-kept)/1e6, "MB")
+			b.ReportMetric(float64(heap()-before)/1e6, "MB")
 			runtime.KeepAlive(m)
 		})
 		b.Run(name+"/verify", func(b *testing.B) {
-			for range b.N {
+			m, err := Parse(text)
+			require.NoError(b, err)
+			for b.Loop() {
 				err = m.Verify(golden)
 			}
 			require.NoError(b, err)

@@ -74,13 +74,13 @@ func newExplainer(trees []tree, features int) *explainer {
 }
 
 // settle says where the lists of what is below the splits are.
-func (e *explainedTree) settle(t *tree, points int) {
+func (x *explainedTree) settle(t *tree, points int) {
 	position := t.positions()
-	for i := range e.splits {
-		s := &e.splits[i]
+	for i := range x.splits {
+		s := &x.splits[i]
 		for side, child := range [2]int32{t.left[s.node], t.right[s.node]} {
 			if child < 0 {
-				s.below[side] = uint32(points*len(e.splits)) + uint32(^child)
+				s.below[side] = uint32(points*len(x.splits)) + uint32(^child)
 			} else {
 				s.below[side], s.mask[side] = uint32(points)*uint32(position[child]), -1
 			}
@@ -179,10 +179,10 @@ func (t *tree) explained(latest []int32) (e explainedTree, longest int) {
 }
 
 // weigh sets the shares of a split whose path is known.
-func (e *explainedTree) weigh(t *tree, s *explainedSplit) {
+func (x *explainedTree) weigh(t *tree, s *explainedSplit) {
 	before := 1.0
 	if s.earlier >= 0 {
-		before = e.share(s.earlier)
+		before = x.share(s.earlier)
 	}
 	for side, child := range [2]int32{t.left[s.node], t.right[s.node]} {
 		s.share[side] = float64(t.count(child)) / float64(t.nodeCount[s.node]) * before

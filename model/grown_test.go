@@ -85,10 +85,9 @@ func (t *tree) text() string {
 // growth does.
 func (g growth) tree(r *rand.Rand, rows [][]float64) tree {
 	type open struct {
-		rows        [][]float64
-		parent      int32
-		left        bool
-		unsplitable bool
+		rows   [][]float64
+		parent int32
+		left   bool
 	}
 	leaves := []open{{rows: rows, parent: -1}}
 	var t tree

@@ -136,13 +136,63 @@ func TestHostileFilesStaySmall(t *testing.T) {
 		strings.Replace(good, "\nnum_leaves=6", fmt.Sprintf("\nnum_leaves=%d", 1<<31-1), 1),
 	}
 	for _, text := range hostile {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_, err := model.Parse([]byte(text))
-		runtime.ReadMemStats(&after)
+		err := requireSmall(t, text)
 		var refusal *model.Refusal
 		require.ErrorAs(t, err, &refusal)
-		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(600*len(text)))
+	}
+}
+
+// requireSmall parses the text and sees that it costs memory in proportion.
+func requireSmall(t *testing.T, text string) error {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := model.Parse([]byte(text))
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(600*len(text)))
+	return err
+}
+
+// TestExtremeFilesStaySmall: they are models, if odd ones.
+func TestExtremeFilesStaySmall(t *testing.T) {
+	const n = 1 << 15
+	list := func(word func(i int) string) string {
+		words := make([]string, n)
+		for i := range words {
+			words[i] = word(i)
+		}
+		return strings.Join(words, " ")
+	}
+	number := func(i int) string { return fmt.Sprint(i) }
+	always := func(word string) string { return list(func(int) string { return word }) }
+	trees := map[string]string{
+		"every category": "num_leaves=2\nnum_cat=1\nsplit_feature=0\nthreshold=0\ndecision_type=1\nleft_child=-1\nright_child=-2\nleaf_value=1 2\n" +
+			fmt.Sprintf("cat_boundaries=0 %d\ncat_threshold=%s\n", n, always("4294967295")),
+		"a chain": fmt.Sprintf("num_leaves=%d\nnum_cat=0\nsplit_feature=%s\nthreshold=%s\ndecision_type=%s\nleft_child=%s\nright_child=%s\nleaf_value=0 %s\nleaf_count=1 %s\ninternal_count=%s\n",
+			n+1, always("0"), list(number), always("0"), list(func(i int) string { return fmt.Sprint(-i - 1) }),
+			list(func(i int) string {
+				if i == n-1 {
+					return fmt.Sprint(-n - 1)
+				}
+				return fmt.Sprint(i + 1)
+			}), list(number), always("1"), always("9")),
+	}
+	for name, tree := range trees {
+		t.Run(name, func(t *testing.T) {
+			block := "Tree=0\n" + tree + "\n\n"
+			text := fmt.Sprintf("tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=0\nobjective=binary sigmoid:1\nfeature_names=f\ntree_sizes=%d\n\n%send of trees\n",
+				len(block), block)
+			require.NoError(t, requireSmall(t, text))
+			m, err := model.Parse([]byte(text))
+			require.NoError(t, err)
+			rows := m.GoldenRows(nil, 60)
+			golden := model.Golden{Rows: rows, Raw: make([]float64, len(rows))}
+			require.NoError(t, m.PredictRows(rows, golden.Raw))
+			require.NoError(t, m.Verify(golden), "leaves agrees")
+			if err := m.Explain(rows[0], make([]float64, 2)); err != nil {
+				require.ErrorIs(t, err, model.ErrNoCounts)
+			}
+		})
 	}
 }
 
