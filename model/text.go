@@ -38,7 +38,8 @@ func split(text []byte) (textFile, error) {
 	}
 	body, tail, ended := strings.Cut(string(text), "\n"+endOfTrees+"\n")
 	blocks := strings.Split(body, "\nTree=")
-	header, err := fields(strings.TrimPrefix(blocks[0], "tree\n"))
+	// What the model keeps of the text must not keep all of it.
+	header, err := fields(strings.Clone(strings.TrimPrefix(blocks[0], "tree\n")))
 	if err != nil {
 		return f, refuse(ErrDamaged, "header: %s", err)
 	}
@@ -55,6 +56,7 @@ func split(text []byte) (textFile, error) {
 	if !ended {
 		return f, refuse(ErrDamaged, "no line %q: the file is cut, or so old that it has none: then load and save it with LightGBM 4", endOfTrees)
 	}
+	tail = strings.Clone(tail)
 	f.parameters = readParameters(tail)
 	f.pandas, err = readTail(tail)
 	return f, err
