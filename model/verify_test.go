@@ -54,3 +54,32 @@ func TestPredictRows(t *testing.T) {
 	require.NoError(t, m.PredictRows(nil, nil))
 	require.Less(t, testing.AllocsPerRun(200, func() { _ = m.PredictRows(g.Rows[:10], raw[:10]) }), 0.5)
 }
+
+func TestCompare(t *testing.T) {
+	m, g := load(t, "binary")
+	c, err := m.Compare(g.Rows, g.Raw)
+	require.NoError(t, err)
+	require.True(t, c.Same())
+	require.Equal(t, len(g.Rows), c.Rows)
+	require.Equal(t, -1, c.LightGBM.First)
+
+	g.Raw[5], g.Raw[9] = g.Raw[5]+0.25, g.Raw[9]+0.5
+	c, err = m.Compare(g.Rows, g.Raw)
+	require.NoError(t, err)
+	require.False(t, c.Same())
+	require.Equal(t, Difference{First: -1, Tree: -1}, c.Leaves)
+	require.Equal(t, Difference{Rows: 2, First: 5, Tree: -1, Largest: 0.5}, *c.LightGBM)
+	require.Equal(t, *c.LightGBM, *c.LeavesOfThose)
+
+	m.trees[1].leaf[0]++ // of which leaves is loaded
+	c, err = m.Compare(g.Rows, nil)
+	require.NoError(t, err)
+	require.Nil(t, c.LightGBM)
+	require.Equal(t, 1, c.Leaves.Tree)
+	require.InDelta(t, 1, c.Leaves.Largest, 1e-12)
+
+	_, err = m.Compare(g.Rows, g.Raw[1:])
+	require.Error(t, err)
+	_, err = m.Compare([][]float64{{1}}, nil)
+	require.ErrorContains(t, err, "row 0")
+}
