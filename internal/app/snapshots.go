@@ -3,7 +3,7 @@ package app
 import "time"
 
 // snapshotShare is the part of one core that a snapshot may take while requests go on.
-const snapshotShare = .25
+const snapshotShare = .1
 
 // snapshotDir is where snapshots are kept; empty when there are to be none.
 func (a *App) snapshotDir() string {

@@ -1,12 +1,13 @@
 package scoring
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,8 +79,7 @@ func (s *Scorer) cut() *cut {
 	return c
 }
 
-// writeSnapshot writes all but the file's name. The shards go into a part of their own first: the header, which stands before
-// them, is known last.
+// writeSnapshot writes all but the file's name. The header, which is known last, stands last.
 func (s *Scorer) writeSnapshot(ctx context.Context, f *os.File, share float64) (*snapshotHeader, error) {
 	defer s.ids.unwatch()
 	c := s.cut()
@@ -93,12 +93,11 @@ func (s *Scorer) writeSnapshot(ctx context.Context, f *os.File, share float64) (
 		a := l.applied.Load()
 		c.header.Lanes[i].Revision, c.header.Lanes[i].Champion = a.revision, a.champion
 	}
-	shards, err := os.CreateTemp(s.opts.SnapshotDir, "shards-*")
-	if err != nil {
+	w := &steadyWriter{f: f}
+	if _, err := w.Write([]byte(snapshotMagic)); err != nil {
 		return nil, err
 	}
-	defer func() { _, _ = shards.Close(), os.Remove(shards.Name()) }()
-	if err := s.writeShards(ctx, shards, c, share); err != nil {
+	if err := c.writeShards(ctx, w, share); err != nil {
 		return nil, err
 	}
 	if err := s.finishCut(ctx, c); err != nil {
@@ -108,24 +107,11 @@ func (s *Scorer) writeSnapshot(ctx context.Context, f *os.File, share float64) (
 	if err != nil {
 		return nil, err
 	}
-	w := bufio.NewWriterSize(f, 1<<20)
-	if _, err := w.WriteString(snapshotMagic); err != nil {
-		return nil, err
-	}
-	if err := writeFrame(w, text); err != nil {
-		return nil, err
-	}
-	if _, err := shards.Seek(0, 0); err != nil {
-		return nil, err
-	}
-	if _, err := w.ReadFrom(shards); err != nil {
-		return nil, err
-	}
-	return &c.header, errors.Join(writeFrame(w, nil), w.Flush(), f.Sync())
+	at := w.written
+	return &c.header, errors.Join(writeFrame(w, text), writeFrame(w, binary.LittleEndian.AppendUint64(nil, uint64(at))), f.Sync())
 }
 
-func (s *Scorer) writeShards(ctx context.Context, out *os.File, c *cut, share float64) error {
-	w := bufio.NewWriterSize(out, 1<<20)
+func (c *cut) writeShards(ctx context.Context, w io.Writer, share float64) error {
 	pace := pacer{share: share, every: 1}
 	var content bytes.Buffer
 	for _, engine := range c.engines {
@@ -144,7 +130,26 @@ func (s *Scorer) writeShards(ctx context.Context, out *os.File, c *cut, share fl
 			}
 		}
 	}
-	return w.Flush()
+	return nil
+}
+
+// steadyWriter syncs often: one sync of all at the end would keep the log's waiting behind it.
+type steadyWriter struct {
+	f       *os.File
+	written int64
+	synced  int64
+}
+
+// syncEvery is how many bytes of a snapshot are synced at once.
+const syncEvery = 1 << 20
+
+func (w *steadyWriter) Write(b []byte) (int, error) {
+	n, err := w.f.Write(b)
+	w.written += int64(n)
+	if err == nil && w.written-w.synced >= syncEvery {
+		w.synced, err = w.written, w.f.Sync()
+	}
+	return n, err
 }
 
 // finishCut waits until all that the shards hold is decided and durable, and notes the labels that waited at the cut.

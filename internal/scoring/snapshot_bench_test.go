@@ -43,7 +43,7 @@ func BenchmarkScoreBesideSnapshots(b *testing.B) {
 		if beside {
 			wg.Go(func() {
 				for ctx.Err() == nil {
-					_, _ = s.Snapshot(ctx, .25)
+					_, _ = s.Snapshot(ctx, .1)
 				}
 			})
 		}

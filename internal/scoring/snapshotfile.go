@@ -19,13 +19,15 @@ import (
 // # Snapshot files, format version 1
 //
 // NNN.snap in the snapshot folder holds the state as of record NNN of the log (its name in twenty digits). It is the magic
-// "HAECHSNP" and a byte with the version, then frames: the header as JSON, every shard of every event type in the order of
-// the header (as features.Engine writes it), and an empty frame at the end. A frame is the length of its content (8 bytes,
-// little-endian), the CRC-32C of the content (4 bytes) and the content. A file is written whole before it gets its name.
+// "HAECHSNP" and a byte with the version, then frames: every shard of every event type (as features.Engine writes it) in the
+// order of the header, the header as JSON, and a last frame of 8 bytes with the offset of the header. A frame is the length
+// of its content (8 bytes, little-endian), the CRC-32C of the content (4 bytes) and the content. A file is written whole
+// before it gets its name.
 const (
 	snapshotMagic  = "HAECHSNP\x01"
 	snapshotSuffix = ".snap"
 	frameHead      = 12
+	snapshotFooter = frameHead + 8
 	maxFrame       = 16 << 30
 )
 
@@ -72,12 +74,13 @@ func writeFrame(w io.Writer, content []byte) error {
 	return err
 }
 
-// snapshotFile is a snapshot being read: first all of it is checked, then it is read again frame by frame.
+// snapshotFile is a snapshot being read: first all of it is checked, then its shards are read again frame by frame.
 type snapshotFile struct {
 	snapshotHeader
-	path string
-	file *os.File
-	in   *bufio.Reader
+	path     string
+	file     *os.File
+	in       *bufio.Reader
+	headerAt int64
 }
 
 // openSnapshot opens a snapshot and checks every byte of it.
@@ -92,15 +95,11 @@ func openSnapshot(path string) (s *snapshotFile, err error) {
 		}
 	}()
 	s = &snapshotFile{path: path, file: f}
+	if err := s.readHeader(); err != nil {
+		return nil, err
+	}
 	if err := s.rewind(); err != nil {
 		return nil, err
-	}
-	header, err := s.frame(maxHeader)
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(header, &s.snapshotHeader); err != nil {
-		return nil, fmt.Errorf("the header: %w", err)
 	}
 	for _, l := range s.Lanes {
 		for range l.Shards {
@@ -109,13 +108,47 @@ func openSnapshot(path string) (s *snapshotFile, err error) {
 			}
 		}
 	}
-	if end, err := s.frame(0); err != nil || len(end) != 0 {
-		return nil, errors.Join(errors.New("its end is missing"), err)
+	if at, err := s.file.Seek(0, io.SeekCurrent); err != nil || at-int64(s.in.Buffered()) != s.headerAt {
+		return nil, errors.Join(errors.New("its shards do not end where its header begins"), err)
 	}
-	if err := s.rewind(); err != nil {
-		return nil, err
+	return s, s.rewind()
+}
+
+// readHeader reads the last two frames.
+func (s *snapshotFile) readHeader() error {
+	size, err := s.file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
 	}
-	return s, s.skip()
+	last := func(from int64, most int64) ([]byte, error) {
+		if from < int64(len(snapshotMagic)) || from > size {
+			return nil, errors.New("it is cut off")
+		}
+		if _, err := s.file.Seek(from, io.SeekStart); err != nil {
+			return nil, err
+		}
+		s.in = bufio.NewReaderSize(s.file, 1<<16)
+		return s.frame(most)
+	}
+	footer, err := last(size-snapshotFooter, 8)
+	if err != nil {
+		return err
+	}
+	if len(footer) != 8 {
+		return errors.New("its end is missing")
+	}
+	s.headerAt = int64(binary.LittleEndian.Uint64(footer))
+	header, err := last(s.headerAt, maxHeader)
+	if err != nil {
+		return err
+	}
+	if s.headerAt+frameHead+int64(len(header)) != size-snapshotFooter {
+		return errors.New("its header does not end where its end begins")
+	}
+	if err := json.Unmarshal(header, &s.snapshotHeader); err != nil {
+		return fmt.Errorf("the header: %w", err)
+	}
+	return nil
 }
 
 const maxHeader = 1 << 30
