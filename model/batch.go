@@ -13,10 +13,6 @@ func (m *Model) PredictRows(rows [][]float64, raw []float64) error {
 			return fmt.Errorf("row %d: %w", i, m.wrongLength(row))
 		}
 	}
-	s := m.engine.scratch.Get().(*state)
-	for i, row := range rows {
-		raw[i] = m.engine.score(row, s)
-	}
-	m.engine.scratch.Put(s)
+	m.engine.predictRows(rows, raw)
 	return nil
 }

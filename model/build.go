@@ -30,6 +30,7 @@ const (
 func newEngine(trees []tree, features int, as shape) *engine {
 	b := builder{trees: trees, e: &engine{trees: len(trees)}, cuts: make([]cutTree, len(trees))}
 	e := b.e
+	e.scratch.New = e.newState
 	uses := make([][]use, features)
 	left := make([][]bool, len(trees)) // by tree and node: where the typical row goes
 	for i := range trees {
@@ -50,8 +51,6 @@ func newEngine(trees []tree, features int, as shape) *engine {
 	}
 	if as == walk || as == fastest && walksFaster(trees, left) {
 		e.walker = newWalker(trees, e.columns, features)
-		codes := e.walker.codes
-		e.scratch.New = func() any { return &state{codes: make([]uint32, codes)} }
 		return e
 	}
 	b.cut(left)
@@ -60,8 +59,6 @@ func newEngine(trees []tree, features int, as shape) *engine {
 		b.addRuns(&e.columns[i], &sides[i], left)
 	}
 	e.runs, e.part, e.strike = slices.Clip(e.runs), slices.Clip(e.part), slices.Clip(e.strike)
-	n := len(e.base)
-	e.scratch.New = func() any { return &state{struck: make([]uint64, n)} }
 	return e
 }
 

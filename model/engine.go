@@ -34,29 +34,86 @@ type run struct{ from, to uint32 }
 // runs are the strikes of a code.
 type runs struct{ near, far run }
 
-// state is what the scoring of one row needs.
+// state is what the scoring of rows needs.
 type state struct {
 	struck []uint64 // leaves, by part
-	codes  []uint32 // of the walker
+	codes  []uint32 // by row and column
+}
+
+// Rows are coded by blocks: of at most so many rows, and of so many codes if
+// one row has not more.
+const (
+	blockRows  = 64
+	blockCodes = 1 << 12
+)
+
+// newState holds a block of rows.
+func (e *engine) newState() any {
+	n := e.rowCodes()
+	return &state{codes: make([]uint32, n*max(1, min(blockRows, blockCodes/n))), struck: make([]uint64, len(e.base))}
+}
+
+// rowCodes is the room that a row's codes need.
+func (e *engine) rowCodes() int {
+	if e.walker != nil {
+		return max(1, e.walker.codes)
+	}
+	return max(1, len(e.columns))
 }
 
 func (e *engine) predict(row []float64) float64 {
 	s := e.scratch.Get().(*state)
-	raw := e.score(row, s)
-	e.scratch.Put(s)
-	return raw
+	defer e.scratch.Put(s)
+	if e.walker != nil {
+		return e.walker.predict(row, s.codes)
+	}
+	return e.strikeOut(e.code(row, s.codes), s.struck)
 }
 
-func (e *engine) score(row []float64, s *state) float64 {
-	if e.walker != nil {
-		e.walker.code(row, s.codes)
-		return e.walker.score(s.codes)
+// predictRows scores rows block by block: a column's thresholds and a tree's
+// nodes are then at hand for the next row.
+func (e *engine) predictRows(rows [][]float64, raw []float64) {
+	s := e.scratch.Get().(*state)
+	defer e.scratch.Put(s)
+	n := e.rowCodes()
+	for block := len(s.codes) / n; len(rows) > 0; {
+		block = min(block, len(rows))
+		if e.walker != nil {
+			e.walker.predictRows(rows[:block], raw[:block], s.codes)
+		} else {
+			e.codeRows(rows[:block], s.codes, n)
+			for i := range rows[:block] {
+				raw[i] = e.strikeOut(s.codes[i*n:][:len(e.columns)], s.struck)
+			}
+		}
+		rows, raw = rows[block:], raw[block:]
 	}
-	struck := s.struck
-	clear(struck)
+}
+
+// code writes the positions in runs of the row's codes.
+func (e *engine) code(row []float64, codes []uint32) []uint32 {
+	codes = codes[:len(e.columns)]
+	for i := range codes {
+		c := &e.columns[i]
+		codes[i] = e.first[i] + c.code(row[c.feature])
+	}
+	return codes
+}
+
+func (e *engine) codeRows(rows [][]float64, codes []uint32, n int) {
 	for i := range e.columns {
 		c := &e.columns[i]
-		r := &e.runs[e.first[i]+c.code(row[c.feature])]
+		for k, row := range rows {
+			codes[k*n+i] = e.first[i] + c.code(row[c.feature])
+		}
+	}
+}
+
+// strikeOut strikes what the codes leave out and adds what remains.
+func (e *engine) strikeOut(codes []uint32, struck []uint64) float64 {
+	clear(struck)
+	for _, code := range codes {
+		r := &e.runs[code]
 		e.apply(r.near, struck)
 		if r.far.to != 0 {
 			e.apply(r.far, struck)
@@ -103,14 +160,17 @@ const notFinite = 0x7ff << 52
 func (e *engine) leaves(row []float64) []float64 {
 	s := e.scratch.Get().(*state)
 	defer e.scratch.Put(s)
-	e.score(row, s)
 	values := make([]float64, e.trees)
-	for i := range values {
-		if e.walker != nil {
-			values[i] = e.walker.leaf(e.walker.roots[i], s.codes)
-		} else {
-			values[i] = e.leaf(uint32(i), s.struck)
+	if e.walker != nil {
+		e.walker.predict(row, s.codes)
+		for i, root := range e.walker.roots {
+			values[i] = e.walker.leaf(root, s.codes)
 		}
+		return values
+	}
+	e.strikeOut(e.code(row, s.codes), s.struck)
+	for i := range values {
+		values[i] = e.leaf(uint32(i), s.struck)
 	}
 	return values
 }

@@ -16,6 +16,10 @@ func requireSame(t require.TestingT, m *Model, rows [][]float64) {
 	ref, err := m.newReference()
 	require.NoError(t, err)
 	engines := []*engine{newEngine(m.trees, m.Features(), parts), newEngine(m.trees, m.Features(), walk)}
+	many := [][]float64{make([]float64, len(rows)), make([]float64, len(rows))}
+	for shape, e := range engines {
+		e.predictRows(rows, many[shape])
+	}
 	batch := make([]float64, len(rows))
 	require.NoError(t, m.PredictRows(rows, batch))
 	for i, row := range rows {
@@ -28,8 +32,8 @@ func requireSame(t require.TestingT, m *Model, rows [][]float64) {
 		theirs, err := ref.predict(row, 0)
 		require.NoError(t, err)
 		for shape, e := range engines {
-			if got := e.predict(row); !same(got, theirs) {
-				require.Failf(t, "scores differ", "row %d %v: shape %d gives %v, leaves %v", i, row, shape+1, got, theirs)
+			if got := e.predict(row); !same(got, theirs) || !same(theirs, many[shape][i]) {
+				require.Failf(t, "scores differ", "row %d %v: shape %d gives %v, in a batch %v, leaves %v", i, row, shape+1, got, many[shape][i], theirs)
 			}
 		}
 		if !same(ours, theirs) || !same(ours, walked) || !same(ours, batch[i]) {

@@ -63,14 +63,14 @@ func newWalker(trees []tree, columns []column, features int) *walker {
 		w.codes += len(w.columns[i].ways)
 	}
 	for i := range trees {
-		w.add(&trees[i], of)
+		w.addTree(&trees[i], of)
 	}
 	return w
 }
 
-// add lays the tree's nodes down so that the child that more rows of the
+// addTree lays the tree's nodes down so that the child that more rows of the
 // training went to comes next, which is often in the same cache line.
-func (w *walker) add(t *tree, of []int) {
+func (w *walker) addTree(t *tree, of []int) {
 	firstLeaf := int32(len(w.value))
 	w.value = append(w.value, t.leaf...)
 	if len(t.feature) == 0 {
@@ -156,27 +156,53 @@ func (w *walker) code(row []float64, codes []uint32) {
 // lanes are walked at a time, so that they wait for memory together.
 const lanes = 8
 
-// score adds the trees' leaves in tree order, as LightGBM does.
-func (w *walker) score(codes []uint32) float64 {
+// predict adds the trees' leaves in tree order, as LightGBM does.
+func (w *walker) predict(row []float64, codes []uint32) float64 {
+	w.code(row, codes)
 	raw := 0.0
-	roots := w.roots
-	for ; len(roots) >= lanes; roots = roots[lanes:] {
-		at := [lanes]int32(roots)
-		for walking := true; walking; {
-			walking = false
-			for i := range at {
-				if at[i] >= 0 {
-					at[i] = w.next(at[i], codes)
-					walking = true
-				}
+	for roots := w.roots; len(roots) > 0; {
+		n := min(lanes, len(roots))
+		raw = w.add(raw, roots[:n], codes)
+		roots = roots[n:]
+	}
+	return raw
+}
+
+// predictRows sends all rows through some trees before it goes on to the next.
+func (w *walker) predictRows(rows [][]float64, raw []float64, codes []uint32) {
+	for i, row := range rows {
+		w.code(row, codes[i*w.codes:][:w.codes])
+	}
+	clear(raw)
+	for roots := w.roots; len(roots) > 0; {
+		n := min(lanes, len(roots))
+		for i := range rows {
+			raw[i] = w.add(raw[i], roots[:n], codes[i*w.codes:][:w.codes])
+		}
+		roots = roots[n:]
+	}
+}
+
+// add walks at most as many trees as there are lanes and adds their leaves.
+func (w *walker) add(raw float64, roots []int32, codes []uint32) float64 {
+	if len(roots) < lanes {
+		for _, root := range roots {
+			raw += w.leaf(root, codes)
+		}
+		return raw
+	}
+	at := [lanes]int32(roots)
+	for walking := true; walking; {
+		walking = false
+		for i := range at {
+			if at[i] >= 0 {
+				at[i] = w.next(at[i], codes)
+				walking = true
 			}
 		}
-		for _, leaf := range at {
-			raw += w.value[^leaf]
-		}
 	}
-	for _, root := range roots {
-		raw += w.leaf(root, codes)
+	for _, leaf := range at {
+		raw += w.value[^leaf]
 	}
 	return raw
 }
