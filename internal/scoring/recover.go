@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/haechi-fraud/haechi/features"
 	"github.com/haechi-fraud/haechi/internal/eventlog"
@@ -71,8 +72,9 @@ func (s *Scorer) newestSnapshot() (*snapshotFile, error) {
 		if f.LogID == s.log.ID() && f.Reached <= s.log.Durable() && f.Sequence <= s.log.Durable() {
 			return f, nil
 		}
-		s.opts.Logger.Error("a snapshot is of another log, or of records that this one does not have", "snapshot", path, "log", s.log.ID())
-		if err := f.close(); err != nil {
+		// It must go: once the log has grown beyond it, it would look as if it were of this log's records.
+		s.opts.Logger.Error("a snapshot is of another log, or of records that this one does not have: removed", "snapshot", path, "log", s.log.ID())
+		if err := errors.Join(f.close(), os.Remove(path)); err != nil {
 			return nil, err
 		}
 	}
