@@ -163,11 +163,25 @@ func (s *Scorer) verify(ctx context.Context, v *registry.Version, m *model.Model
 		}
 		verified = true
 	}
-	if !verified && v.Verified == registry.VerifiedByLightGBM {
+	switch {
+	case verified:
+		return nil
+	case v.Verified == registry.VerifiedByLightGBM:
 		return fmt.Errorf("version %s is not served: it says that LightGBM verified it, and has no golden rows to show for it; train or import it again", digest)
+	}
+	// Without LightGBM's own scores the independent reference alone is the judge.
+	c, err := m.Compare(m.GoldenRows(nil, unverifiedRows), nil)
+	if err != nil {
+		return fmt.Errorf("version %s is not served: %w", digest, err)
+	}
+	if !c.Same() {
+		return fmt.Errorf("version %s is not served: of %d rows %d get another score than from the reference evaluator", digest, c.Rows, c.Leaves.Rows)
 	}
 	return nil
 }
+
+// unverifiedRows is how many rows a version that LightGBM did not verify is tried on.
+const unverifiedRows = 2000
 
 // union is the event type's definitions, in their order, then what the versions need besides, each once.
 func union(t *EventType, versions ...*loaded) []features.Definition {

@@ -15,6 +15,8 @@ import (
 	"github.com/haechi-fraud/haechi/features"
 	"github.com/haechi-fraud/haechi/internal/eventlog"
 	"github.com/haechi-fraud/haechi/internal/policy"
+	"github.com/haechi-fraud/haechi/model"
+	"github.com/haechi-fraud/haechi/registry"
 	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
 )
 
@@ -397,4 +399,24 @@ func TestExplainFeature(t *testing.T) {
 	require.ErrorContains(t, err, "features list")
 	_, err = b.ExplainFeature(t.Context(), "payment", "nobody", "card_gap", 3)
 	require.ErrorIs(t, err, ErrNotFound)
+}
+
+// TestUnverifiedVersion: a version without LightGBM's scores is tried against the reference evaluator, and served.
+func TestUnverifiedVersion(t *testing.T) {
+	b := newBench(t)
+	v, err := b.registry.Version(t.Context(), b.first)
+	require.NoError(t, err)
+	text, err := b.registry.Model(t.Context(), b.first)
+	require.NoError(t, err)
+	text = append(text, '\n')
+	m, err := model.Parse(text)
+	require.NoError(t, err)
+	v.Digest, v.Verified = m.Digest(), registry.Unverified
+	require.NoError(t, b.registry.PutVersion(t.Context(), v, text))
+	want := b.score(pay("one", "c", 0))
+	b.promote(v.Digest)
+	require.NoError(t, b.Apply(t.Context(), "payment"))
+	got := b.score(pay("two", "other", 0))
+	require.Equal(t, v.Digest, got.ModelVersion)
+	require.InDelta(t, want.Raw, got.Raw, 0)
 }
