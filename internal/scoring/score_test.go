@@ -16,8 +16,8 @@ import (
 	"github.com/haechi-fraud/haechi/internal/eventlog"
 	"github.com/haechi-fraud/haechi/internal/policy"
 	"github.com/haechi-fraud/haechi/model"
-	"github.com/haechi-fraud/haechi/registry"
 	logv1 "github.com/haechi-fraud/haechi/proto/haechi/log/v1"
+	"github.com/haechi-fraud/haechi/registry"
 )
 
 // TestModelThatFails: a model that panics, one that refuses its row, and a bug beside it, each end in the declared
