@@ -79,6 +79,16 @@ func (d *Definition) ReadsLabels() bool {
 	return t.labels
 }
 
+// ReadsFields says whether the value may depend on what other events of the history carry besides amount, numbers and labels:
+// their attributes, or the keys of their other entities.
+func (d *Definition) ReadsFields() bool {
+	switch d.form.Kind {
+	case "distinct", "share_of_value", "last", "changed", "same_as_last":
+		return true
+	}
+	return d.form.Where != nil
+}
+
 // Categories returns the values of a category code, in code order, and false for what is a quantity.
 func (d *Definition) Categories() ([]string, bool) {
 	return d.form.Values, d.form.Kind == "category" || d.form.As == asCategory && d.form.Kind == "last"

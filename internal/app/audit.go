@@ -45,8 +45,9 @@ func (a *App) auditParity() {
 				return
 			case <-ticker.C:
 			}
-			if s, err := a.scorer(); err == nil {
-				a.auditOnce(a.ctx, s, metrics)
+			if c, done := a.holding(); c != nil {
+				a.auditOnce(c.ctx, c.scorer, metrics)
+				done()
 			}
 		}
 	})

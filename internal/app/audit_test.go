@@ -22,6 +22,7 @@ func TestAudit(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "haechi.yaml"), append(config, "audit: {every: 20ms, one_in: 2, share: 1}\n"...), 0o600))
 	a := open(t, dir, true)
+	defer stop(t, a)
 	for i := range 40 {
 		score(t, a.Conn(), pay(number("a", i), number("c", i%3), begin().Add(time.Duration(i)*time.Second)))
 	}

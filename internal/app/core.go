@@ -24,7 +24,9 @@ type core struct {
 	warehouse warehouse.Warehouse // nil in a build without it
 	loader    *ingest.Loader
 	metrics   *prometheus.Registry
-	pulls     sync.WaitGroup // readers of the warehouse, which outlive a failed log; added to under App.mu
+	ctx       context.Context // of work in the background; ends before the rest
+	cancel    context.CancelFunc
+	pulls     sync.WaitGroup // that work, and readers of the warehouse, which outlive a failed log; added to under App.mu
 }
 
 // current gives the core, nil when there is none now.
@@ -32,6 +34,17 @@ func (a *App) current() *core {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.core
+}
+
+// holding gives the core to work in the background, which ends with its context; nil while there is none. done must be called.
+func (a *App) holding() (c *core, done func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.core == nil {
+		return nil, nil
+	}
+	a.core.pulls.Add(1)
+	return a.core, a.core.pulls.Done
 }
 
 // pulling gives the core to somebody who reads the warehouse; done must be called.
@@ -73,6 +86,7 @@ func (a *App) open(ctx context.Context) (*core, error) {
 func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	config := &a.project.Config
 	c := &core{metrics: prometheus.NewRegistry()}
+	c.ctx, c.cancel = context.WithCancel(a.ctx)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close())
@@ -148,6 +162,7 @@ func (c *core) close() error {
 	if c.loader != nil {
 		c.loader.Stop()
 	}
+	c.cancel()
 	c.pulls.Wait()
 	if c.warehouse != nil {
 		errs = append(errs, c.warehouse.Close())

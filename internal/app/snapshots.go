@@ -27,20 +27,23 @@ func (a *App) keepState() {
 				return
 			case <-ticker.C:
 			}
-			c := a.current()
-			if c == nil {
-				continue
+			if c, done := a.holding(); c != nil {
+				a.keepStateOf(c)
+				done()
 			}
-			c.scorer.Evict()
-			if _, err := c.scorer.Snapshot(a.ctx, snapshotShare); err != nil {
-				if a.ctx.Err() == nil {
-					a.opts.Logger.Error("no snapshot could be written; a start now reads more of the log", "error", err)
-				}
-				continue
-			}
-			a.retain(c)
 		}
 	})
+}
+
+func (a *App) keepStateOf(c *core) {
+	c.scorer.Evict()
+	if _, err := c.scorer.Snapshot(c.ctx, snapshotShare); err != nil {
+		if c.ctx.Err() == nil {
+			a.opts.Logger.Error("no snapshot could be written; a start now reads more of the log", "error", err)
+		}
+		return
+	}
+	a.retain(c)
 }
 
 // retain drops from the log what is older than it is to be kept, when the warehouse has it.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -105,34 +106,49 @@ func (k *keeper) run() {
 	}
 }
 
-// pass indexes what is sealed and has no index.
+// pass indexes what is sealed and has no index, and packs. Between two segments others may come in.
 func (k *keeper) pass() error {
+	for done := uint64(0); ; {
+		next, err := k.step(done)
+		if err != nil || next == 0 {
+			return err
+		}
+		done = next
+	}
+}
+
+// step looks after the first sealed segment that begins after a record; it returns where that one begins, or 0 when there is
+// none or the log closes.
+func (k *keeper) step(after uint64) (uint64, error) {
 	k.files.Lock()
 	defer k.files.Unlock()
+	select {
+	case <-k.l.hurry:
+		return 0, nil
+	default:
+	}
 	segments := *k.l.segments.Load()
 	sealed := segments[:len(segments)-1]
-	for i, s := range sealed {
-		select {
-		case <-k.l.hurry:
-			return nil
-		default:
-		}
-		k.mu.Lock()
-		damaged := k.damaged[s]
-		k.mu.Unlock()
-		if s.ids.Load() == nil || damaged {
-			if err := k.index(s, segments[i+1].first-1); err != nil {
-				return fmt.Errorf("index %s: %w", s.name(), err)
-			}
-		}
-		k.publish(segments[i+1].first - 1)
-		if path := s.name(); k.l.o.Compress && i < len(sealed)-unpacked && !isPacked(path) {
-			if err := k.pack(s, path); err != nil {
-				return fmt.Errorf("pack %s: %w", path, err)
-			}
+	i := slices.IndexFunc(sealed, func(s *segment) bool { return s.first > after })
+	if i < 0 {
+		return 0, nil
+	}
+	s, last := sealed[i], segments[i+1].first-1
+	k.mu.Lock()
+	damaged := k.damaged[s]
+	k.mu.Unlock()
+	if s.ids.Load() == nil || damaged {
+		if err := k.index(s, last); err != nil {
+			return 0, fmt.Errorf("index %s: %w", s.name(), err)
 		}
 	}
-	return nil
+	k.publish(last)
+	if path := s.name(); k.l.o.Compress && i < len(sealed)-unpacked && !isPacked(path) {
+		if err := k.pack(s, path); err != nil {
+			return 0, fmt.Errorf("pack %s: %w", path, err)
+		}
+	}
+	return s.first, nil
 }
 
 // pack has a packed file take the place of a sealed segment's.

@@ -210,6 +210,8 @@ func (l *Log) shut() error {
 	l.mu.Unlock()
 	<-l.stopped
 	<-l.keeper.stopped
+	l.keeper.files.Lock() // until a Drop under way is done
+	defer l.keeper.files.Unlock()
 	defer l.metrics.unregister()
 	if err := l.failure.Load(); err != nil {
 		_ = l.closeFiles()

@@ -75,6 +75,7 @@ type packed struct {
 	sums   []uint32
 	unzip  *zstd.Decoder
 	mu     sync.Mutex
+	closed bool
 	last   int // the block in plain
 	plain  []byte
 	buffer []byte
@@ -139,6 +140,9 @@ func (p *packed) ReadAt(b []byte, at int64) (int, error) {
 
 // load unpacks a block, unless it was the last one that was.
 func (p *packed) load(i int) error {
+	if p.closed {
+		return os.ErrClosed
+	}
 	if i == p.last {
 		return nil
 	}
@@ -170,7 +174,12 @@ func (p *packed) load(i int) error {
 
 // Close closes the file.
 func (p *packed) Close() error {
-	p.unzip.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.closed = true
+		p.unzip.Close()
+	}
 	return p.file.Close()
 }
 

@@ -29,9 +29,13 @@ func (l *Log) Sealed() []Sealed {
 // Drop deletes the sealed segments whose records all come before the sequence, and returns how many those were. Their records
 // and ids are not found any more; readers that are in them go on. What still needs them is for the caller to know.
 func (l *Log) Drop(before uint64) (int, error) {
-	l.keeper.files.Lock() // no index is made and nothing is packed meanwhile
+	l.keeper.files.Lock() // no index is made and nothing is packed meanwhile, and the log is not let go of
 	defer l.keeper.files.Unlock()
 	l.mu.Lock() // no segment is added meanwhile
+	if err := l.unusable(); err != nil {
+		l.mu.Unlock()
+		return 0, err // another Log may have the folder by now
+	}
 	all := *l.segments.Load()
 	n := 0
 	for n < len(all)-1 && all[n].ids.Load() != nil && all[n+1].first <= before {

@@ -12,6 +12,8 @@ type Traces struct {
 	Event    uint64
 	Decision uint64
 	Labels   []uint64 // in log order
+
+	decisions []uint64
 }
 
 func (t *Traces) add(x trace) {
@@ -19,7 +21,7 @@ func (t *Traces) add(x trace) {
 	case EventRecord:
 		t.Event = earlier(t.Event, sequence)
 	case DecisionRecord:
-		t.Decision = earlier(t.Decision, sequence)
+		t.decisions = append(t.decisions, sequence)
 	case LabelRecord:
 		t.Labels = append(t.Labels, sequence)
 	}
@@ -56,6 +58,13 @@ func (l *Log) Find(k Key) (Traces, error) {
 			return Traces{}, err
 		}
 	}
+	for _, sequence := range t.decisions {
+		if sequence > t.Event { // one before it was of an event that was dropped, whose id came again
+			t.Decision = sequence
+			break
+		}
+	}
+	t.decisions = nil
 	return t, nil
 }
 

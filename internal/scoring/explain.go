@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/haechi-fraud/haechi/features"
 	"github.com/haechi-fraud/haechi/internal/eventlog"
@@ -24,6 +25,13 @@ func (s *Scorer) entitiesOf(l *lane, sequence uint64) ([]map[string]bool, error)
 		tracked[kind] = map[string]bool{key: key != ""}
 	}
 	return tracked, nil
+}
+
+// byEntity says whether the histories of an event's entities can be kept without those of all others: not where a value
+// depends on what else other events carry, as events are then known by the kept entities alone.
+func byEntity(e *features.Engine) bool {
+	definitions := e.Definitions()
+	return !slices.ContainsFunc(definitions, func(d features.Definition) bool { return d.ReadsFields() })
 }
 
 // ExplainFeature tells how a feature of the event type came to its value at an event of the log, scored or imported: the
@@ -52,8 +60,10 @@ func (s *Scorer) ExplainFeature(ctx context.Context, eventType, eventID, name st
 		return nil, fmt.Errorf("feature %s: %w", name, err)
 	}
 	f := newFeed(l, engine)
-	if f.tracked, err = s.entitiesOf(l, p.event); err != nil {
-		return nil, err
+	if byEntity(engine) {
+		if f.tracked, err = s.entitiesOf(l, p.event); err != nil {
+			return nil, err
+		}
 	}
 	var out *features.Explanation
 	f.before = func(ev *features.Event, place features.Placement) error {

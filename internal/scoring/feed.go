@@ -67,6 +67,8 @@ type feed struct {
 	tracked []map[string]bool
 	// after is the record up to which the engine was restored from a snapshot; those up to there are passed over.
 	after uint64
+	// fromOlder says that what was dropped from the log went through it.
+	fromOlder bool
 	// before is told each event and its place before it passes through the engine; may be nil.
 	before func(ev *features.Event, p features.Placement) error
 }
@@ -130,6 +132,9 @@ func (f *feed) keep(keys []string, ordinals []uint64) ([]string, []uint64) {
 		if ordinals != nil {
 			at[kind] = ordinals[kind]
 		}
+	}
+	if kept == nil && !slices.ContainsFunc(keys, func(key string) bool { return key != "" }) {
+		return keys, ordinals // it has no history to be left out of
 	}
 	if ordinals == nil {
 		at = nil

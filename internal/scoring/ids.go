@@ -23,7 +23,7 @@ type idShard struct {
 	sync.Mutex
 	places   map[eventlog.Key]place // an event of 0 is in the log's index, only its decision is newer
 	labels   map[eventlog.Key][]uint64
-	waiting  map[eventlog.Key][]features.Label
+	waiting  map[eventlog.Key]*awaiting
 	flights  map[eventlog.Key]*flight
 	labelled map[eventlog.Key]*flight
 }
@@ -50,10 +50,17 @@ type ids struct {
 	}
 }
 
+// awaiting are the labels of an event that nobody has seen, in log order.
+type awaiting struct {
+	eventType, id string
+	labels        []features.Label
+}
+
 // awaitedLabel is a label that waits, or waited, for its event.
 type awaitedLabel struct {
-	key   eventlog.Key
-	label features.Label
+	key           eventlog.Key
+	eventType, id string
+	label         features.Label
 }
 
 func newIDs(log *eventlog.Log) *ids {
@@ -61,7 +68,7 @@ func newIDs(log *eventlog.Log) *ids {
 	for i := range x.shards {
 		x.shards[i].places = map[eventlog.Key]place{}
 		x.shards[i].labels = map[eventlog.Key][]uint64{}
-		x.shards[i].waiting = map[eventlog.Key][]features.Label{}
+		x.shards[i].waiting = map[eventlog.Key]*awaiting{}
 		x.shards[i].flights = map[eventlog.Key]*flight{}
 		x.shards[i].labelled = map[eventlog.Key]*flight{}
 	}
@@ -136,8 +143,10 @@ func (x *ids) whole(k eventlog.Key, p place) (place, bool, error) {
 func (x *ids) land(k eventlog.Key, p place) {
 	s := x.shard(k)
 	s.Lock()
-	for _, l := range s.waiting[k] {
-		s.labels[k] = append(s.labels[k], l.Sequence)
+	if w := s.waiting[k]; w != nil {
+		for _, l := range w.labels {
+			s.labels[k] = append(s.labels[k], l.Sequence)
+		}
 	}
 	x.arrive(s, k)
 	s.places[k] = p
@@ -158,19 +167,24 @@ func (x *ids) arrived(k eventlog.Key) {
 }
 
 func (x *ids) arrive(s *idShard, k eventlog.Key) {
-	n := len(s.waiting[k])
-	if n == 0 {
+	w := s.waiting[k]
+	if w == nil {
 		return
 	}
 	x.met.Lock()
 	if x.met.keep {
-		for _, l := range s.waiting[k] {
-			x.met.labels = append(x.met.labels, awaitedLabel{k, l})
-		}
+		x.met.labels = w.appendTo(x.met.labels, k)
 	}
 	x.met.Unlock()
 	delete(s.waiting, k)
-	x.waits.Add(-int64(n))
+	x.waits.Add(-int64(len(w.labels)))
+}
+
+func (w *awaiting) appendTo(all []awaitedLabel, k eventlog.Key) []awaitedLabel {
+	for _, l := range w.labels {
+		all = append(all, awaitedLabel{k, w.eventType, w.id, l})
+	}
+	return all
 }
 
 // watch keeps the labels that end their waiting from now on, until waitingAt.
@@ -189,15 +203,13 @@ func (x *ids) unwatch() {
 
 // waitingAt gives the labels that waited when the record with that sequence was the last one, which was after watch. Every
 // event up to there must have landed.
-func (x *ids) waitingAt(ctx context.Context, sequence uint64) ([]features.Label, error) {
+func (x *ids) waitingAt(ctx context.Context, sequence uint64) ([]awaitedLabel, error) {
 	var all []awaitedLabel
 	for i := range x.shards {
 		s := &x.shards[i]
 		s.Lock()
-		for k, labels := range s.waiting {
-			for _, l := range labels {
-				all = append(all, awaitedLabel{k, l})
-			}
+		for k, w := range s.waiting {
+			all = w.appendTo(all, k)
 		}
 		s.Unlock()
 	}
@@ -205,7 +217,7 @@ func (x *ids) waitingAt(ctx context.Context, sequence uint64) ([]features.Label,
 	all = append(all, x.met.labels...)
 	x.met.keep, x.met.labels = false, nil
 	x.met.Unlock()
-	var out []features.Label
+	var out []awaitedLabel
 	seen := map[uint64]bool{}
 	for _, a := range all {
 		if a.label.Sequence > sequence || seen[a.label.Sequence] {
@@ -217,7 +229,7 @@ func (x *ids) waitingAt(ctx context.Context, sequence uint64) ([]features.Label,
 			return nil, err
 		}
 		if !known || p.event > sequence {
-			out = append(out, a.label)
+			out = append(out, a)
 		}
 	}
 	return out, nil
@@ -327,8 +339,10 @@ func (x *ids) labelsOf(k eventlog.Key) ([]uint64, error) {
 	s := x.shard(k)
 	s.Lock()
 	out := slices.Clone(s.labels[k])
-	for _, l := range s.waiting[k] {
-		out = append(out, l.Sequence)
+	if w := s.waiting[k]; w != nil {
+		for _, l := range w.labels {
+			out = append(out, l.Sequence)
+		}
 	}
 	s.Unlock()
 	t, err := x.log.Find(k) // after memory: what left it meanwhile is here
@@ -336,6 +350,8 @@ func (x *ids) labelsOf(k eventlog.Key) ([]uint64, error) {
 		return nil, err
 	}
 	out = append(out, t.Labels...)
+	first := x.log.First() // records before it were dropped
+	out = slices.DeleteFunc(out, func(sequence uint64) bool { return sequence < first })
 	slices.Sort(out)
 	return slices.Compact(out), nil
 }
@@ -343,7 +359,7 @@ func (x *ids) labelsOf(k eventlog.Key) ([]uint64, error) {
 // wait appends a label record for an event that nobody has seen, under the id's lock, so that the event cannot slip in
 // between. forgotten is from before the caller found that the event is not known. It reports false, appending nothing, when
 // the event may be known by now or is being appended.
-func (x *ids) wait(k eventlog.Key, forgotten uint64, appendRecord func() (features.Label, error)) (l features.Label, waits bool, err error) {
+func (x *ids) wait(k eventlog.Key, eventType, id string, forgotten uint64, appendRecord func() (features.Label, error)) (l features.Label, waits bool, err error) {
 	s := x.shard(k)
 	s.Lock()
 	defer s.Unlock()
@@ -356,17 +372,23 @@ func (x *ids) wait(k eventlog.Key, forgotten uint64, appendRecord func() (featur
 	if l, err = appendRecord(); err != nil {
 		return features.Label{}, true, err
 	}
-	s.waiting[k] = append(s.waiting[k], l)
-	x.waits.Add(1)
+	x.await(s, k, eventType, id, l)
 	return l, true, nil
 }
 
 // restore notes a label that the log says was waiting for its event.
-func (x *ids) restore(k eventlog.Key, l features.Label) {
+func (x *ids) restore(k eventlog.Key, eventType, id string, l features.Label) {
 	s := x.shard(k)
 	s.Lock()
-	s.waiting[k] = append(s.waiting[k], l)
+	x.await(s, k, eventType, id, l)
 	s.Unlock()
+}
+
+func (x *ids) await(s *idShard, k eventlog.Key, eventType, id string, l features.Label) {
+	if s.waiting[k] == nil {
+		s.waiting[k] = &awaiting{eventType: eventType, id: id}
+	}
+	s.waiting[k].labels = append(s.waiting[k].labels, l)
 	x.waits.Add(1)
 }
 
@@ -375,7 +397,10 @@ func (x *ids) awaited(k eventlog.Key) []features.Label {
 	s := x.shard(k)
 	s.Lock()
 	defer s.Unlock()
-	return s.waiting[k]
+	if w := s.waiting[k]; w != nil {
+		return w.labels
+	}
+	return nil
 }
 
 // forget drops from memory what the log's index holds: records up to a sequence. The maps are made anew, as one that was

@@ -170,7 +170,7 @@ func (s *Scorer) labelAwaited(l *lane, k eventlog.Key, forgotten uint64, eventID
 	if sequence, stands, err := s.stands(k, st); err != nil || stands {
 		return LabelResult{Sequence: sequence, Waiting: true}, true, err
 	}
-	label, waits, err := s.ids.wait(k, forgotten, func() (features.Label, error) {
+	label, waits, err := s.ids.wait(k, l.typ.Name, eventID, forgotten, func() (features.Label, error) {
 		rec := l.labelRecord(eventID, st, s.opts.Now().UnixMicro())
 		sequence, err := s.log.Append(&logv1.Record{Body: &logv1.Record_Label{Label: rec}}, nil)
 		return features.Label{Sequence: sequence, Verdict: st.Verdict, KnownAt: st.KnownAt}, err

@@ -16,9 +16,8 @@ type Older interface {
 	Older(ctx context.Context, eventType string, through uint64, visit func(sequence uint64, rec *logv1.Record) error) error
 }
 
-// older passes on what was dropped from the log.
-func (s *Scorer) older(ctx context.Context, l *lane, visit func(uint64, *logv1.Record) error) error {
-	through := s.log.First() - 1
+// older passes on what was dropped from the log, up to a sequence.
+func (s *Scorer) older(ctx context.Context, l *lane, through uint64, visit func(uint64, *logv1.Record) error) error {
 	if through == 0 {
 		return nil
 	}
@@ -42,10 +41,11 @@ func (s *Scorer) older(ctx context.Context, l *lane, visit func(uint64, *logv1.R
 
 // history passes on all events and labels of a lane, those dropped from the log first, then every record of the log.
 func (s *Scorer) history(ctx context.Context, l *lane, visit func(uint64, *logv1.Record) error) (next uint64, err error) {
-	if err := s.older(ctx, l, visit); err != nil {
+	first := s.log.First() // what is dropped from here on is an error of walk, never a gap
+	if err := s.older(ctx, l, first-1, visit); err != nil {
 		return 0, err
 	}
-	return s.walk(ctx, s.log.First(), visit)
+	return s.walk(ctx, first, visit)
 }
 
 // Expired gives the first sequence of the log that is still needed when decisions are to be replayed for so long: events

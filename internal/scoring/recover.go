@@ -63,14 +63,23 @@ func (s *Scorer) newestSnapshot() (*snapshotFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	var newest *snapshotFile
 	for _, path := range paths {
 		f, err := openSnapshot(path)
 		if err != nil {
-			s.opts.Logger.Error("a snapshot cannot be used, the one before it or the log is read instead", "error", err)
+			s.opts.Logger.Error("a snapshot cannot be used, the one before it or the log is read instead: removed", "error", err)
+			if err := os.Remove(path); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		if f.LogID == s.log.ID() && f.Reached <= s.log.Durable() && f.Sequence <= s.log.Durable() {
-			return f, nil
+			if newest == nil {
+				newest = f
+			} else if err := f.close(); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		// It must go: once the log has grown beyond it, it would look as if it were of this log's records.
 		s.opts.Logger.Error("a snapshot is of another log, or of records that this one does not have: removed", "snapshot", path, "log", s.log.ID())
@@ -78,7 +87,7 @@ func (s *Scorer) newestSnapshot() (*snapshotFile, error) {
 			return nil, err
 		}
 	}
-	return nil, nil
+	return newest, nil
 }
 
 // restore fills the engines from the snapshot. An engine that computes other definitions than the snapshot has is made from
@@ -232,7 +241,7 @@ func (s *Scorer) indexWaiting(sequence uint64, rec *logv1.Label) error {
 	if err != nil {
 		return err
 	}
-	s.ids.restore(s.ids.key(lay.lane.typ.Name, rec.EventId), labelOf(sequence, rec))
+	s.ids.restore(s.ids.key(lay.lane.typ.Name, rec.EventId), lay.lane.typ.Name, rec.EventId, labelOf(sequence, rec))
 	return nil
 }
 
@@ -256,7 +265,7 @@ func (s *Scorer) indexSnapshot(h *snapshotLane) {
 	}
 	l.applied.Store(&applied{h.Revision, h.Champion})
 	for _, w := range h.Waiting {
-		s.ids.restore(s.ids.key(h.EventType, w.EventID), w.label())
+		s.ids.restore(s.ids.key(h.EventType, w.EventID), h.EventType, w.EventID, w.label())
 	}
 }
 
@@ -314,10 +323,10 @@ func (s *Scorer) histories(ctx context.Context, feeds map[*lane]*feed, undecided
 	from := s.log.Durable() + 1
 	for _, f := range feeds {
 		if f.after+1 < s.log.First() {
-			if err := s.older(ctx, f.lane, f.visit(s)); err != nil {
+			if err := s.older(ctx, f.lane, s.log.First()-1, f.visit(s)); err != nil {
 				return err
 			}
-			f.after = s.log.First() - 1
+			f.after, f.fromOlder = s.log.First()-1, true
 		}
 		from = min(from, f.after+1)
 	}
@@ -360,6 +369,7 @@ func (s *Scorer) histories(ctx context.Context, feeds map[*lane]*feed, undecided
 		return nil
 	})
 	for l, f := range feeds {
+		s.stillWaiting(l, f)
 		l.clock = f.clock
 		l.watermark.Store(f.clock.Watermark())
 	}
@@ -368,6 +378,17 @@ func (s *Scorer) histories(ctx context.Context, feeds map[*lane]*feed, undecided
 	}
 	progress(total, total)
 	return s.appendLate(late)
+}
+
+// stillWaiting takes over labels that wait for an event and whose records were dropped from the log.
+func (s *Scorer) stillWaiting(l *lane, f *feed) {
+	for id, labels := range f.waiting {
+		for _, label := range labels {
+			if label.Sequence < s.log.First() && f.fromOlder {
+				s.ids.restore(s.ids.key(l.typ.Name, id), l.typ.Name, id, label)
+			}
+		}
+	}
 }
 
 // decideLate answers an event on the vector that its replay gave.

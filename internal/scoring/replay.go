@@ -52,8 +52,10 @@ func (s *Scorer) Replay(ctx context.Context, eventType, eventID string) (*Replay
 	if err != nil {
 		return nil, err
 	}
-	if r.feed.tracked, err = s.entitiesOf(l, p.event); err != nil {
-		return nil, err
+	if byEntity(r.feed.engine) {
+		if r.feed.tracked, err = s.entitiesOf(l, p.event); err != nil {
+			return nil, err
+		}
 	}
 	r.only = p.event
 	r.visit = func(x *Replayed) { out = x }
@@ -102,7 +104,10 @@ func (s *Scorer) ReplayAll(ctx context.Context, o ReplayOptions) (ReplayTotals, 
 			return sum, err
 		}
 		r.totals = sum
-		r.choice, r.end, r.feed.tracked = &o, chosen.end, chosen.entities
+		r.choice, r.end = &o, chosen.end
+		if byEntity(r.feed.engine) {
+			r.feed.tracked = chosen.entities
+		}
 		r.totals.RecordsTotal = (chosen.end - 1) * uint64(len(names))
 		r.progress = o.Progress
 		r.visit = func(x *Replayed) {

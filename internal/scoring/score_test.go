@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -419,4 +420,34 @@ func TestUnverifiedVersion(t *testing.T) {
 	got := b.score(pay("two", "other", 0))
 	require.Equal(t, v.Digest, got.ModelVersion)
 	require.InDelta(t, want.Raw, got.Raw, 0)
+}
+
+// TestReplayOfValuesOfOtherEntities: a sample and a single decision replay right also where a value depends on entities of
+// other events that were not chosen.
+func TestReplayOfValuesOfOtherEntities(t *testing.T) {
+	b := newBench(t, func(b *bench) {
+		typ, err := readDocument([]byte(strings.Replace(document, "policy:", "  card_devices: {distinct: device, by: card, windows: [30d], include_current: true}\n"+
+			"policy:", 1)))
+		require.NoError(t, err)
+		typ.Policy, err = policy.Compile(policy.Spec{Fallback: policy.Review, HashEntity: "card", Rules: []policy.RuleSpec{
+			{Name: "many", When: "card_devices_30d > 2.0", Then: policy.Challenge, Reason: "many devices"}}}, &typ.Schema, typ.Definitions)
+		require.NoError(t, err)
+		b.options.EventTypes[0] = typ
+	})
+	challenged := 0
+	for i := range 60 {
+		ev := pay(number("v", i), number("c", i%5), int64(i))
+		ev.Entities[1] = number("d", i)
+		if d := b.score(ev); d.Verdict == policy.Challenge {
+			challenged++
+		}
+	}
+	require.Positive(t, challenged)
+	totals, err := b.ReplayAll(t.Context(), ReplayOptions{OneIn: 6, Visit: func(r *Replayed) { t.Errorf("%s: %v", r.Logged.EventID, r.Differences) }})
+	require.NoError(t, err)
+	require.Positive(t, totals.Decisions)
+	b.replays(60, "v-59", "v-30")
+	x, err := b.ExplainFeature(t.Context(), "payment", "v-59", "card_devices_30d", 5)
+	require.NoError(t, err)
+	require.InDelta(t, 12, x.Value, 0)
 }

@@ -164,17 +164,9 @@ func (s *Scorer) finishCut(ctx context.Context, c *cut) error {
 	if err != nil {
 		return err
 	}
-	for _, label := range waiting {
-		rec, err := s.get(label.Sequence)
-		if err != nil {
-			return err
-		}
-		lay, err := s.layoutOf(rec.GetLabel().GetEventType())
-		if err != nil {
-			return err
-		}
-		l := c.header.lane(lay.lane.typ.Name)
-		l.Waiting = append(l.Waiting, snapshotLabel{EventID: rec.GetLabel().GetEventId(), Sequence: label.Sequence, Verdict: label.Verdict, KnownAt: label.KnownAt})
+	for _, w := range waiting {
+		l := c.header.lane(w.eventType)
+		l.Waiting = append(l.Waiting, snapshotLabel{EventID: w.id, Sequence: w.label.Sequence, Verdict: w.label.Verdict, KnownAt: w.label.KnownAt})
 	}
 	for i, engine := range c.engines {
 		l := s.lanes[c.header.Lanes[i].EventType]
@@ -199,7 +191,7 @@ func (s *Scorer) sweepSnapshots() error {
 	}
 	for _, e := range entries {
 		if !strings.HasSuffix(e.Name(), snapshotSuffix) {
-			if err := os.Remove(filepath.Join(s.opts.SnapshotDir, e.Name())); err != nil {
+			if err := os.Remove(filepath.Join(s.opts.SnapshotDir, e.Name())); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("remove an unfinished snapshot: %w", err)
 			}
 		}
