@@ -36,8 +36,13 @@ func (a *App) auditParity() {
 		return
 	}
 	metrics := newAudit(a.base)
+	a.every(config.Every, func(c *core) { a.auditOnce(c.ctx, c.scorer, metrics) })
+}
+
+// every runs work in the background, beside requests, until the app stops; it is left out while there is no core.
+func (a *App) every(interval time.Duration, work func(*core)) {
 	a.wg.Go(func() {
-		ticker := time.NewTicker(config.Every)
+		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
 		for {
 			select {
@@ -46,7 +51,7 @@ func (a *App) auditParity() {
 			case <-ticker.C:
 			}
 			if c, done := a.holding(); c != nil {
-				a.auditOnce(c.ctx, c.scorer, metrics)
+				work(c)
 				done()
 			}
 		}

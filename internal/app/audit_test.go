@@ -30,9 +30,9 @@ func TestAudit(t *testing.T) {
 	require.Positive(t, metric(t, a, "haechi_parity_finished_timestamp_seconds"))
 	require.InDelta(t, 0, metric(t, a, "haechi_parity_mismatches_total"), 0)
 
-	stream, err := haechiv1.NewFeaturesClient(a.Conn()).VerifyFeatures(t.Context(), &haechiv1.VerifyFeaturesRequest{})
+	stream, err := haechiv1.NewDecisionsClient(a.Conn()).ReplayDecisions(t.Context(), &haechiv1.ReplayDecisionsRequest{})
 	require.NoError(t, err)
-	var last *haechiv1.VerifyFeaturesResponse
+	var last *haechiv1.ReplayDecisionsResponse
 	for last == nil || !last.Done {
 		last, err = stream.Recv()
 		require.NoError(t, err)
@@ -88,7 +88,7 @@ func TestVerifyFindsAChangedValue(t *testing.T) {
 
 	a = open(t, dir, true)
 	defer stop(t, a)
-	stream, err := haechiv1.NewFeaturesClient(a.Conn()).VerifyFeatures(t.Context(), &haechiv1.VerifyFeaturesRequest{})
+	stream, err := haechiv1.NewDecisionsClient(a.Conn()).ReplayDecisions(t.Context(), &haechiv1.ReplayDecisionsRequest{})
 	require.NoError(t, err)
 	m, err := stream.Recv()
 	require.NoError(t, err)

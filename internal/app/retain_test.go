@@ -74,7 +74,7 @@ func TestRetention(t *testing.T) {
 		}
 	}
 	verify := func(a *app.App) uint64 {
-		stream, err := haechiv1.NewFeaturesClient(a.Conn()).VerifyFeatures(t.Context(), &haechiv1.VerifyFeaturesRequest{})
+		stream, err := haechiv1.NewDecisionsClient(a.Conn()).ReplayDecisions(t.Context(), &haechiv1.ReplayDecisionsRequest{})
 		require.NoError(t, err)
 		for {
 			m, err := stream.Recv()

@@ -1,7 +1,5 @@
 package app
 
-import "time"
-
 // snapshotShare is the part of one core that a snapshot may take while requests go on.
 const snapshotShare = .1
 
@@ -18,21 +16,7 @@ func (a *App) keepState() {
 	if a.snapshotDir() == "" {
 		return
 	}
-	a.wg.Go(func() {
-		ticker := time.NewTicker(a.project.Config.SnapshotEvery)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-a.ctx.Done():
-				return
-			case <-ticker.C:
-			}
-			if c, done := a.holding(); c != nil {
-				a.keepStateOf(c)
-				done()
-			}
-		}
-	})
+	a.every(a.project.Config.SnapshotEvery, a.keepStateOf)
 }
 
 func (a *App) keepStateOf(c *core) {

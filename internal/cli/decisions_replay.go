@@ -24,7 +24,7 @@ func (c *decisionsReplayCommand) Run(ctx context.Context, e *env) error {
 	return e.use(ctx, c.target, "decisions replay", func(cl *client) error {
 		decisions := haechiv1.NewDecisionsClient(cl)
 		if c.All {
-			return c.all(ctx, e, decisions)
+			return e.replayAll(ctx, decisions, &haechiv1.ReplayDecisionsRequest{EventType: c.EventType})
 		}
 		eventType, id, err := eventName(c.Event, cl.project)
 		if err != nil {
@@ -50,8 +50,9 @@ func differs(name string, out *haechiv1.ReplayDecisionResponse) error {
 	return &checkError{fmt.Errorf("%s differs when replayed: %s", name, strings.Join(out.GetDifferences(), "; "))}
 }
 
-func (c *decisionsReplayCommand) all(ctx context.Context, e *env, decisions haechiv1.DecisionsClient) error {
-	stream, err := decisions.ReplayDecisions(ctx, &haechiv1.ReplayDecisionsRequest{EventType: c.EventType})
+// replayAll computes the chosen decisions again.
+func (e *env) replayAll(ctx context.Context, decisions haechiv1.DecisionsClient, in *haechiv1.ReplayDecisionsRequest) error {
+	stream, err := decisions.ReplayDecisions(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -71,10 +72,26 @@ func (c *decisionsReplayCommand) all(ctx context.Context, e *env, decisions haec
 			err = e.printJSON(m)
 		} else {
 			e.printf("%d decisions and %d values computed again: %d differ\n", m.Decisions, m.Values, m.Mismatches)
+			e.mismatch(m)
 		}
 		if m.Mismatches > 0 {
 			err = errors.Join(err, differs(m.FirstMismatchId, m.FirstMismatch))
 		}
 		return err
+	}
+}
+
+// mismatch shows the first decision that differs: each value as logged, and how it comes about now.
+func (e *env) mismatch(m *haechiv1.ReplayDecisionsResponse) {
+	if m.FirstMismatch == nil {
+		return
+	}
+	e.printf("\nthe first is %s:\n", m.FirstMismatchId)
+	for _, line := range m.FirstMismatch.Differences {
+		e.printf("  %s\n", line)
+	}
+	for _, trace := range m.FirstMismatchTraces {
+		e.printf("\n")
+		e.explain(trace, "  ")
 	}
 }

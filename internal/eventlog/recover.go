@@ -153,12 +153,12 @@ func (s *scanned) read(f io.ReaderAt, last bool, how scanning) (err error) {
 	if err == io.EOF {
 		return nil
 	}
+	if last && how.live { // whatever stands there is being written, cut or packed
+		return nil
+	}
 	var bad *badFrame
 	if !last || err != errZeros && !errors.As(err, &bad) { //nolint:errorlint // next returns it itself
 		return s.seg.corrupt(err)
-	}
-	if how.live {
-		return nil
 	}
 	return s.tail(f, err)
 }

@@ -42,7 +42,8 @@ type Look struct {
 	// Full reads every frame, sees that each record can be decoded and refers to a stated event type, and that each index is
 	// what its segment gives. Otherwise segments with an index are not read.
 	Full bool
-	// Live is for a log that another process writes: what stands behind the last good frame is not judged.
+	// Live is for a log that another process writes, packs and drops segments of: what stands behind the last good frame is
+	// not judged, nor is what goes away meanwhile.
 	Live bool
 	// Progress is told segments done and segments there are; it may be nil.
 	Progress func(done, total int)
@@ -65,10 +66,18 @@ func Inspect(dir string, how Look) (Report, error) {
 		look = decodable
 	}
 	all := scanAll(paths, scanning{look: look, live: how.Live, progress: how.Progress})
+	if how.Live { // the oldest may be dropped meanwhile
+		for len(all) > 1 && errors.Is(all[0].err, os.ErrNotExist) {
+			all = all[1:]
+		}
+	}
 	var r Report
 	var errs []error
 	for i, s := range all {
 		seg := s.report(how.Full && i < len(all)-1)
+		if how.Live && errors.Is(seg.Err, os.ErrNotExist) { // its file has gone since it was read
+			seg.Err = nil
+		}
 		if s.head != nil {
 			r.LogID = fmt.Sprintf("%x", s.head.id)
 		}

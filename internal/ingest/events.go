@@ -60,13 +60,19 @@ func (im *importer) eachEvent(file int, lookups map[string]*lookup, use func(ori
 	if err != nil {
 		return err
 	}
-	return im.eachRow(file, t, func(cells []string, at origin) error {
+	err = im.eachRow(file, t, func(cells []string, at origin) error {
 		ev, l, err := c.convert(cells)
 		if err != nil {
 			return err
 		}
 		return use(at, ev, l)
 	})
+	for i := range c.lookups {
+		if c.lookups[i].misses > 0 {
+			im.misses[c.lookups[i].Name] += c.lookups[i].misses
+		}
+	}
+	return err
 }
 
 // inOrder hands events over as they come.

@@ -87,22 +87,8 @@ func rejection(err error) (string, bool) {
 	return "", false
 }
 
-func (im *importer) readEvents(file int, lookups map[string]*lookup) (err error) {
-	path := im.files[file]
-	t, err := openTable(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, t.close()) }()
-	c, err := newConverter(im.job.EventType, t, path, lookups)
-	if err != nil {
-		return err
-	}
-	err = im.eachRow(file, t, func(cells []string, at origin) error {
-		ev, l, err := c.convert(cells)
-		if err != nil {
-			return err
-		}
+func (im *importer) readEvents(file int, lookups map[string]*lookup) error {
+	return im.eachEvent(file, lookups, func(at origin, ev *features.Event, l *labelRow) error {
 		im.buffer = encodeEvent(im.buffer[:0], at, ev)
 		if err := im.events.add(ev.Time, im.row, im.buffer); err != nil {
 			return err
@@ -115,12 +101,6 @@ func (im *importer) readEvents(file int, lookups map[string]*lookup) (err error)
 		}
 		return im.addLabel(at, l, ev.Time)
 	})
-	for i := range c.lookups {
-		if c.lookups[i].misses > 0 {
-			im.misses[c.lookups[i].Name] += c.lookups[i].misses
-		}
-	}
-	return err
 }
 
 // addLabel places a label of an event of this import.

@@ -41,14 +41,8 @@ func (s *Scorer) ExplainFeature(ctx context.Context, eventType, eventID, name st
 	if err != nil {
 		return nil, err
 	}
-	p, known, err := s.ids.find(ctx, s.ids.key(l.typ.Name, eventID))
+	p, err := s.locate(ctx, l, eventID)
 	if err != nil {
-		return nil, err
-	}
-	if !known {
-		return nil, fmt.Errorf("event %s/%s: %w", l.typ.Name, eventID, ErrNotFound)
-	}
-	if err := s.wait(ctx, p.event); err != nil {
 		return nil, err
 	}
 	needed, err := features.Needed(l.typ.Definitions, []string{name})

@@ -27,14 +27,8 @@ func (s *Scorer) Lookup(ctx context.Context, eventType, eventID string) (*Found,
 	if err != nil {
 		return nil, err
 	}
-	p, known, err := s.ids.find(ctx, s.ids.key(l.typ.Name, eventID))
+	p, err := s.locate(ctx, l, eventID)
 	if err != nil {
-		return nil, err
-	}
-	if !known {
-		return nil, fmt.Errorf("event %s/%s: %w", l.typ.Name, eventID, ErrNotFound)
-	}
-	if err := s.wait(ctx, max(p.event, p.decision)); err != nil {
 		return nil, err
 	}
 	rec, lay, err := s.loggedEvent(p.event)
@@ -55,4 +49,16 @@ func (s *Scorer) Lookup(ctx context.Context, eventType, eventID string) (*Found,
 		return nil, err
 	}
 	return f, nil
+}
+
+// locate finds an event's records, once they are on disk.
+func (s *Scorer) locate(ctx context.Context, l *lane, eventID string) (place, error) {
+	p, known, err := s.ids.find(ctx, s.ids.key(l.typ.Name, eventID))
+	if err != nil {
+		return place{}, err
+	}
+	if !known {
+		return place{}, fmt.Errorf("event %s/%s: %w", l.typ.Name, eventID, ErrNotFound)
+	}
+	return p, s.wait(ctx, max(p.event, p.decision))
 }

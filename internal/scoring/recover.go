@@ -65,29 +65,42 @@ func (s *Scorer) newestSnapshot() (*snapshotFile, error) {
 	}
 	var newest *snapshotFile
 	for _, path := range paths {
-		f, err := openSnapshot(path)
-		if err != nil {
-			s.opts.Logger.Error("a snapshot cannot be used, the one before it or the log is read instead: removed", "error", err)
+		f, err := s.trySnapshot(path, newest == nil)
+		var unread *os.PathError
+		switch {
+		case errors.As(err, &unread):
+			s.opts.Logger.Error("a snapshot cannot be read, the one before it or the log is read instead", "error", err)
+		case err != nil:
+			s.opts.Logger.Error("a snapshot cannot be used and is removed, the one before it or the log is read instead", "error", err)
 			if err := os.Remove(path); err != nil {
 				return nil, err
 			}
-			continue
-		}
-		if f.LogID == s.log.ID() && f.Reached <= s.log.Durable() && f.Sequence <= s.log.Durable() {
-			if newest == nil {
-				newest = f
-			} else if err := f.close(); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		// It must go: once the log has grown beyond it, it would look as if it were of this log's records.
-		s.opts.Logger.Error("a snapshot is of another log, or of records that this one does not have: removed", "snapshot", path, "log", s.log.ID())
-		if err := errors.Join(f.close(), os.Remove(path)); err != nil {
-			return nil, err
+		case f != nil:
+			newest = f
 		}
 	}
 	return newest, nil
+}
+
+// trySnapshot says why a snapshot cannot be used; with whole it checks all of it and gives it, open.
+func (s *Scorer) trySnapshot(path string, whole bool) (_ *snapshotFile, err error) {
+	f, err := openSnapshot(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil || !whole {
+			err = errors.Join(err, f.close())
+		}
+	}()
+	// One of records that are not there must go: once the log has grown beyond it, it would look as if it were of them.
+	if f.LogID != s.log.ID() || f.Reached > s.log.Durable() || f.Sequence > s.log.Durable() {
+		return nil, fmt.Errorf("snapshot %s is of another log than %s, or of records that this one does not have", path, s.log.ID())
+	}
+	if !whole {
+		return nil, nil
+	}
+	return f, f.check()
 }
 
 // restore fills the engines from the snapshot. An engine that computes other definitions than the snapshot has is made from

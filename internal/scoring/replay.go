@@ -30,18 +30,12 @@ func (s *Scorer) Replay(ctx context.Context, eventType, eventID string) (*Replay
 	if err != nil {
 		return nil, err
 	}
-	p, known, err := s.ids.find(ctx, s.ids.key(l.typ.Name, eventID))
+	p, err := s.locate(ctx, l, eventID)
 	if err != nil {
 		return nil, err
 	}
-	if !known {
-		return nil, fmt.Errorf("event %s/%s: %w", l.typ.Name, eventID, ErrNotFound)
-	}
 	if p.decision == 0 {
 		return nil, fmt.Errorf("event %s/%s: %w", l.typ.Name, eventID, ErrNoDecision)
-	}
-	if err := s.wait(ctx, p.decision); err != nil {
-		return nil, err
 	}
 	logged, err := s.decisionAt(ctx, p.decision)
 	if err != nil {

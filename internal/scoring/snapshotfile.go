@@ -83,7 +83,7 @@ type snapshotFile struct {
 	headerAt int64
 }
 
-// openSnapshot opens a snapshot and checks every byte of it.
+// openSnapshot opens a snapshot and checks its header.
 func openSnapshot(path string) (s *snapshotFile, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -95,23 +95,30 @@ func openSnapshot(path string) (s *snapshotFile, err error) {
 		}
 	}()
 	s = &snapshotFile{path: path, file: f}
-	if err := s.readHeader(); err != nil {
-		return nil, err
-	}
+	return s, s.readHeader()
+}
+
+// check reads all shards, then stands before the first of them again.
+func (s *snapshotFile) check() (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("snapshot %s: %w", s.path, err)
+		}
+	}()
 	if err := s.rewind(); err != nil {
-		return nil, err
+		return err
 	}
 	for _, l := range s.Lanes {
 		for range l.Shards {
 			if err := s.skip(); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
 	if at, err := s.file.Seek(0, io.SeekCurrent); err != nil || at-int64(s.in.Buffered()) != s.headerAt {
-		return nil, errors.Join(errors.New("its shards do not end where its header begins"), err)
+		return errors.Join(errors.New("its shards do not end where its header begins"), err)
 	}
-	return s, s.rewind()
+	return s.rewind()
 }
 
 // readHeader reads the last two frames.

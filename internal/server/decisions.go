@@ -67,8 +67,8 @@ func (s *decisionsService) ReplayDecisions(in *haechiv1.ReplayDecisionsRequest, 
 		return err
 	}
 	var first *scoring.Replayed
-	totals, err := sc.ReplayAll(stream.Context(), scoring.ReplayOptions{
-		EventType: in.EventType,
+	o := scoring.ReplayOptions{
+		EventType: in.EventType, OneIn: uint64(in.OneIn),
 		Visit: func(r *scoring.Replayed) {
 			if first == nil {
 				first = r
@@ -77,7 +77,18 @@ func (s *decisionsService) ReplayDecisions(in *haechiv1.ReplayDecisionsRequest, 
 		Progress: func(t scoring.ReplayTotals) {
 			_ = stream.Send(totalsTo(t)) // a reader that left ends the stream's context, which ends the replay
 		},
-	})
+	}
+	if in.From != nil {
+		if o.From, err = micros("from", in.From); err != nil {
+			return err
+		}
+	}
+	if in.To != nil {
+		if o.To, err = micros("to", in.To); err != nil {
+			return err
+		}
+	}
+	totals, err := sc.ReplayAll(stream.Context(), o)
 	if err != nil {
 		return err
 	}
@@ -85,6 +96,9 @@ func (s *decisionsService) ReplayDecisions(in *haechiv1.ReplayDecisionsRequest, 
 	out.Done = true
 	if first != nil {
 		out.FirstMismatch, out.FirstMismatchId = replayedTo(first), first.Logged.EventID
+		if out.FirstMismatchTraces, err = traces(stream.Context(), sc, first); err != nil {
+			return err
+		}
 	}
 	return stream.Send(out)
 }

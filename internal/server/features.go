@@ -5,8 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"google.golang.org/grpc"
-
 	"github.com/haechi-fraud/haechi/features"
 	"github.com/haechi-fraud/haechi/internal/scoring"
 	haechiv1 "github.com/haechi-fraud/haechi/proto/haechi/v1"
@@ -42,43 +40,6 @@ func (s *featuresService) ListFeatures(_ context.Context, in *haechiv1.ListFeatu
 	return out, nil
 }
 
-// VerifyFeatures implements haechiv1.FeaturesServer.
-func (s *featuresService) VerifyFeatures(in *haechiv1.VerifyFeaturesRequest, stream grpc.ServerStreamingServer[haechiv1.VerifyFeaturesResponse]) error {
-	sc, err := s.scorer()
-	if err != nil {
-		return err
-	}
-	o := scoring.ReplayOptions{EventType: in.EventType, OneIn: uint64(in.OneIn)}
-	if in.From != nil {
-		o.From = in.From.AsTime().UnixMicro()
-	}
-	if in.To != nil {
-		o.To = in.To.AsTime().UnixMicro()
-	}
-	var first *scoring.Replayed
-	o.Visit = func(r *scoring.Replayed) {
-		if first == nil {
-			first = r
-		}
-	}
-	o.Progress = func(t scoring.ReplayTotals) {
-		_ = stream.Send(verifiedTo(t)) // a reader that left ends the stream's context, which ends the replay
-	}
-	totals, err := sc.ReplayAll(stream.Context(), o)
-	if err != nil {
-		return err
-	}
-	out := verifiedTo(totals)
-	out.Done = true
-	if first != nil {
-		out.FirstMismatch, out.FirstMismatchId = replayedTo(first), first.Logged.EventID
-		if out.FirstMismatchTraces, err = traces(stream.Context(), sc, first); err != nil {
-			return err
-		}
-	}
-	return stream.Send(out)
-}
-
 // traced is how many of a decision's features are explained, with how many events each.
 const (
 	traced       = 5
@@ -108,12 +69,6 @@ func traces(ctx context.Context, sc *scoring.Scorer, r *scoring.Replayed) ([]*ha
 		out = append(out, trace)
 	}
 	return out, nil
-}
-
-func verifiedTo(t scoring.ReplayTotals) *haechiv1.VerifyFeaturesResponse {
-	return &haechiv1.VerifyFeaturesResponse{
-		Records: t.Records, RecordsTotal: t.RecordsTotal, Decisions: t.Decisions, Values: t.Values, Mismatches: t.Mismatches,
-	}
 }
 
 // ExplainFeature implements haechiv1.FeaturesServer.

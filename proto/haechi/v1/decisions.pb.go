@@ -11,6 +11,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -285,8 +286,14 @@ func (x *ReplayDecisionResponse) GetDifferences() []string {
 }
 
 type ReplayDecisionsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	EventType     string                 `protobuf:"bytes,1,opt,name=event_type,json=eventType,proto3" json:"event_type,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: every event type.
+	EventType string `protobuf:"bytes,1,opt,name=event_type,json=eventType,proto3" json:"event_type,omitempty"`
+	// Times of events, half-open; absent: from the first, to the last.
+	From *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	To   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
+	// One decision in so many, chosen by its id; 0 and 1: all.
+	OneIn         uint32 `protobuf:"varint,4,opt,name=one_in,json=oneIn,proto3" json:"one_in,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -328,6 +335,27 @@ func (x *ReplayDecisionsRequest) GetEventType() string {
 	return ""
 }
 
+func (x *ReplayDecisionsRequest) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *ReplayDecisionsRequest) GetTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *ReplayDecisionsRequest) GetOneIn() uint32 {
+	if x != nil {
+		return x.OneIn
+	}
+	return 0
+}
+
 type ReplayDecisionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Log records read, of those there are.
@@ -341,8 +369,10 @@ type ReplayDecisionsResponse struct {
 	// The first decision that differed.
 	FirstMismatch   *ReplayDecisionResponse `protobuf:"bytes,7,opt,name=first_mismatch,json=firstMismatch,proto3" json:"first_mismatch,omitempty"`
 	FirstMismatchId string                  `protobuf:"bytes,8,opt,name=first_mismatch_id,json=firstMismatchId,proto3" json:"first_mismatch_id,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// How the values that differed come about now, of features in force.
+	FirstMismatchTraces []*ExplainFeatureResponse `protobuf:"bytes,9,rep,name=first_mismatch_traces,json=firstMismatchTraces,proto3" json:"first_mismatch_traces,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *ReplayDecisionsResponse) Reset() {
@@ -431,11 +461,18 @@ func (x *ReplayDecisionsResponse) GetFirstMismatchId() string {
 	return ""
 }
 
+func (x *ReplayDecisionsResponse) GetFirstMismatchTraces() []*ExplainFeatureResponse {
+	if x != nil {
+		return x.FirstMismatchTraces
+	}
+	return nil
+}
+
 var File_haechi_v1_decisions_proto protoreflect.FileDescriptor
 
 const file_haechi_v1_decisions_proto_rawDesc = "" +
 	"\n" +
-	"\x19haechi/v1/decisions.proto\x12\thaechi.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x15haechi/v1/event.proto\x1a\x16haechi/v1/labels.proto\"d\n" +
+	"\x19haechi/v1/decisions.proto\x12\thaechi.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15haechi/v1/event.proto\x1a\x18haechi/v1/features.proto\x1a\x16haechi/v1/labels.proto\"d\n" +
 	"\x12GetDecisionRequest\x12'\n" +
 	"\n" +
 	"event_type\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\teventType\x12%\n" +
@@ -457,10 +494,13 @@ const file_haechi_v1_decisions_proto_rawDesc = "" +
 	"\x05equal\x18\x01 \x01(\bR\x05equal\x12+\n" +
 	"\x06logged\x18\x02 \x01(\v2\x13.haechi.v1.DecisionR\x06logged\x12/\n" +
 	"\breplayed\x18\x03 \x01(\v2\x13.haechi.v1.DecisionR\breplayed\x12 \n" +
-	"\vdifferences\x18\x04 \x03(\tR\vdifferences\"A\n" +
+	"\vdifferences\x18\x04 \x03(\tR\vdifferences\"\xb4\x01\n" +
 	"\x16ReplayDecisionsRequest\x12'\n" +
 	"\n" +
-	"event_type\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\teventType\"\xb8\x02\n" +
+	"event_type\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\teventType\x12.\n" +
+	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
+	"\x02to\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x15\n" +
+	"\x06one_in\x18\x04 \x01(\rR\x05oneIn\"\x8f\x03\n" +
 	"\x17ReplayDecisionsResponse\x12\x18\n" +
 	"\arecords\x18\x01 \x01(\x04R\arecords\x12#\n" +
 	"\rrecords_total\x18\x02 \x01(\x04R\frecordsTotal\x12\x1c\n" +
@@ -471,7 +511,8 @@ const file_haechi_v1_decisions_proto_rawDesc = "" +
 	"mismatches\x12\x12\n" +
 	"\x04done\x18\x06 \x01(\bR\x04done\x12H\n" +
 	"\x0efirst_mismatch\x18\a \x01(\v2!.haechi.v1.ReplayDecisionResponseR\rfirstMismatch\x12*\n" +
-	"\x11first_mismatch_id\x18\b \x01(\tR\x0ffirstMismatchId2\xf2\x02\n" +
+	"\x11first_mismatch_id\x18\b \x01(\tR\x0ffirstMismatchId\x12U\n" +
+	"\x15first_mismatch_traces\x18\t \x03(\v2!.haechi.v1.ExplainFeatureResponseR\x13firstMismatchTraces2\xf2\x02\n" +
 	"\tDecisions\x12{\n" +
 	"\vGetDecision\x12\x1d.haechi.v1.GetDecisionRequest\x1a\x1e.haechi.v1.GetDecisionResponse\"-\x82\xd3\xe4\x93\x02'\x12%/v1/decisions/{event_type}/{event_id}\x12\x8b\x01\n" +
 	"\x0eReplayDecision\x12 .haechi.v1.ReplayDecisionRequest\x1a!.haechi.v1.ReplayDecisionResponse\"4\x82\xd3\xe4\x93\x02.\x12,/v1/decisions/{event_type}/{event_id}:replay\x12Z\n" +
@@ -501,6 +542,8 @@ var file_haechi_v1_decisions_proto_goTypes = []any{
 	(*Sequence)(nil),                // 7: haechi.v1.Sequence
 	(*Decision)(nil),                // 8: haechi.v1.Decision
 	(*ListLabelsResponse_Item)(nil), // 9: haechi.v1.ListLabelsResponse.Item
+	(*timestamppb.Timestamp)(nil),   // 10: google.protobuf.Timestamp
+	(*ExplainFeatureResponse)(nil),  // 11: haechi.v1.ExplainFeatureResponse
 }
 var file_haechi_v1_decisions_proto_depIdxs = []int32{
 	6,  // 0: haechi.v1.GetDecisionResponse.event:type_name -> haechi.v1.Event
@@ -509,18 +552,21 @@ var file_haechi_v1_decisions_proto_depIdxs = []int32{
 	9,  // 3: haechi.v1.GetDecisionResponse.labels:type_name -> haechi.v1.ListLabelsResponse.Item
 	8,  // 4: haechi.v1.ReplayDecisionResponse.logged:type_name -> haechi.v1.Decision
 	8,  // 5: haechi.v1.ReplayDecisionResponse.replayed:type_name -> haechi.v1.Decision
-	3,  // 6: haechi.v1.ReplayDecisionsResponse.first_mismatch:type_name -> haechi.v1.ReplayDecisionResponse
-	0,  // 7: haechi.v1.Decisions.GetDecision:input_type -> haechi.v1.GetDecisionRequest
-	2,  // 8: haechi.v1.Decisions.ReplayDecision:input_type -> haechi.v1.ReplayDecisionRequest
-	4,  // 9: haechi.v1.Decisions.ReplayDecisions:input_type -> haechi.v1.ReplayDecisionsRequest
-	1,  // 10: haechi.v1.Decisions.GetDecision:output_type -> haechi.v1.GetDecisionResponse
-	3,  // 11: haechi.v1.Decisions.ReplayDecision:output_type -> haechi.v1.ReplayDecisionResponse
-	5,  // 12: haechi.v1.Decisions.ReplayDecisions:output_type -> haechi.v1.ReplayDecisionsResponse
-	10, // [10:13] is the sub-list for method output_type
-	7,  // [7:10] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	10, // 6: haechi.v1.ReplayDecisionsRequest.from:type_name -> google.protobuf.Timestamp
+	10, // 7: haechi.v1.ReplayDecisionsRequest.to:type_name -> google.protobuf.Timestamp
+	3,  // 8: haechi.v1.ReplayDecisionsResponse.first_mismatch:type_name -> haechi.v1.ReplayDecisionResponse
+	11, // 9: haechi.v1.ReplayDecisionsResponse.first_mismatch_traces:type_name -> haechi.v1.ExplainFeatureResponse
+	0,  // 10: haechi.v1.Decisions.GetDecision:input_type -> haechi.v1.GetDecisionRequest
+	2,  // 11: haechi.v1.Decisions.ReplayDecision:input_type -> haechi.v1.ReplayDecisionRequest
+	4,  // 12: haechi.v1.Decisions.ReplayDecisions:input_type -> haechi.v1.ReplayDecisionsRequest
+	1,  // 13: haechi.v1.Decisions.GetDecision:output_type -> haechi.v1.GetDecisionResponse
+	3,  // 14: haechi.v1.Decisions.ReplayDecision:output_type -> haechi.v1.ReplayDecisionResponse
+	5,  // 15: haechi.v1.Decisions.ReplayDecisions:output_type -> haechi.v1.ReplayDecisionsResponse
+	13, // [13:16] is the sub-list for method output_type
+	10, // [10:13] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_haechi_v1_decisions_proto_init() }
@@ -529,6 +575,7 @@ func file_haechi_v1_decisions_proto_init() {
 		return
 	}
 	file_haechi_v1_event_proto_init()
+	file_haechi_v1_features_proto_init()
 	file_haechi_v1_labels_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -33,7 +33,7 @@ type DecisionsClient interface {
 	GetDecision(ctx context.Context, in *GetDecisionRequest, opts ...grpc.CallOption) (*GetDecisionResponse, error)
 	// ReplayDecision computes the decision again from the log alone and compares every bit.
 	ReplayDecision(ctx context.Context, in *ReplayDecisionRequest, opts ...grpc.CallOption) (*ReplayDecisionResponse, error)
-	// ReplayDecisions does so for every decision of the log, or of one event type.
+	// ReplayDecisions does so for every decision of the log, or for those chosen.
 	ReplayDecisions(ctx context.Context, in *ReplayDecisionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReplayDecisionsResponse], error)
 }
 
@@ -93,7 +93,7 @@ type DecisionsServer interface {
 	GetDecision(context.Context, *GetDecisionRequest) (*GetDecisionResponse, error)
 	// ReplayDecision computes the decision again from the log alone and compares every bit.
 	ReplayDecision(context.Context, *ReplayDecisionRequest) (*ReplayDecisionResponse, error)
-	// ReplayDecisions does so for every decision of the log, or of one event type.
+	// ReplayDecisions does so for every decision of the log, or for those chosen.
 	ReplayDecisions(*ReplayDecisionsRequest, grpc.ServerStreamingServer[ReplayDecisionsResponse]) error
 	mustEmbedUnimplementedDecisionsServer()
 }

@@ -233,189 +233,6 @@ func (x *ListFeaturesResponse) GetFeatures() []*Feature {
 	return nil
 }
 
-type VerifyFeaturesRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Empty: every event type.
-	EventType string `protobuf:"bytes,1,opt,name=event_type,json=eventType,proto3" json:"event_type,omitempty"`
-	// Event times, half-open; absent: from the first, to the last.
-	From *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
-	To   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
-	// One decision in so many, chosen by its id; 0 and 1: all.
-	OneIn         uint32 `protobuf:"varint,4,opt,name=one_in,json=oneIn,proto3" json:"one_in,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *VerifyFeaturesRequest) Reset() {
-	*x = VerifyFeaturesRequest{}
-	mi := &file_haechi_v1_features_proto_msgTypes[3]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *VerifyFeaturesRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*VerifyFeaturesRequest) ProtoMessage() {}
-
-func (x *VerifyFeaturesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_haechi_v1_features_proto_msgTypes[3]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use VerifyFeaturesRequest.ProtoReflect.Descriptor instead.
-func (*VerifyFeaturesRequest) Descriptor() ([]byte, []int) {
-	return file_haechi_v1_features_proto_rawDescGZIP(), []int{3}
-}
-
-func (x *VerifyFeaturesRequest) GetEventType() string {
-	if x != nil {
-		return x.EventType
-	}
-	return ""
-}
-
-func (x *VerifyFeaturesRequest) GetFrom() *timestamppb.Timestamp {
-	if x != nil {
-		return x.From
-	}
-	return nil
-}
-
-func (x *VerifyFeaturesRequest) GetTo() *timestamppb.Timestamp {
-	if x != nil {
-		return x.To
-	}
-	return nil
-}
-
-func (x *VerifyFeaturesRequest) GetOneIn() uint32 {
-	if x != nil {
-		return x.OneIn
-	}
-	return 0
-}
-
-type VerifyFeaturesResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Log records read, of those there are.
-	Records      uint64 `protobuf:"varint,1,opt,name=records,proto3" json:"records,omitempty"`
-	RecordsTotal uint64 `protobuf:"varint,2,opt,name=records_total,json=recordsTotal,proto3" json:"records_total,omitempty"`
-	Decisions    uint64 `protobuf:"varint,3,opt,name=decisions,proto3" json:"decisions,omitempty"`
-	Values       uint64 `protobuf:"varint,4,opt,name=values,proto3" json:"values,omitempty"`
-	Mismatches   uint64 `protobuf:"varint,5,opt,name=mismatches,proto3" json:"mismatches,omitempty"`
-	// Set on the last message.
-	Done bool `protobuf:"varint,6,opt,name=done,proto3" json:"done,omitempty"`
-	// The first decision that differed.
-	FirstMismatch   *ReplayDecisionResponse `protobuf:"bytes,7,opt,name=first_mismatch,json=firstMismatch,proto3" json:"first_mismatch,omitempty"`
-	FirstMismatchId string                  `protobuf:"bytes,8,opt,name=first_mismatch_id,json=firstMismatchId,proto3" json:"first_mismatch_id,omitempty"`
-	// How the values that differed come about now, of features in force.
-	FirstMismatchTraces []*ExplainFeatureResponse `protobuf:"bytes,9,rep,name=first_mismatch_traces,json=firstMismatchTraces,proto3" json:"first_mismatch_traces,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
-}
-
-func (x *VerifyFeaturesResponse) Reset() {
-	*x = VerifyFeaturesResponse{}
-	mi := &file_haechi_v1_features_proto_msgTypes[4]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *VerifyFeaturesResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*VerifyFeaturesResponse) ProtoMessage() {}
-
-func (x *VerifyFeaturesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_haechi_v1_features_proto_msgTypes[4]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use VerifyFeaturesResponse.ProtoReflect.Descriptor instead.
-func (*VerifyFeaturesResponse) Descriptor() ([]byte, []int) {
-	return file_haechi_v1_features_proto_rawDescGZIP(), []int{4}
-}
-
-func (x *VerifyFeaturesResponse) GetRecords() uint64 {
-	if x != nil {
-		return x.Records
-	}
-	return 0
-}
-
-func (x *VerifyFeaturesResponse) GetRecordsTotal() uint64 {
-	if x != nil {
-		return x.RecordsTotal
-	}
-	return 0
-}
-
-func (x *VerifyFeaturesResponse) GetDecisions() uint64 {
-	if x != nil {
-		return x.Decisions
-	}
-	return 0
-}
-
-func (x *VerifyFeaturesResponse) GetValues() uint64 {
-	if x != nil {
-		return x.Values
-	}
-	return 0
-}
-
-func (x *VerifyFeaturesResponse) GetMismatches() uint64 {
-	if x != nil {
-		return x.Mismatches
-	}
-	return 0
-}
-
-func (x *VerifyFeaturesResponse) GetDone() bool {
-	if x != nil {
-		return x.Done
-	}
-	return false
-}
-
-func (x *VerifyFeaturesResponse) GetFirstMismatch() *ReplayDecisionResponse {
-	if x != nil {
-		return x.FirstMismatch
-	}
-	return nil
-}
-
-func (x *VerifyFeaturesResponse) GetFirstMismatchId() string {
-	if x != nil {
-		return x.FirstMismatchId
-	}
-	return ""
-}
-
-func (x *VerifyFeaturesResponse) GetFirstMismatchTraces() []*ExplainFeatureResponse {
-	if x != nil {
-		return x.FirstMismatchTraces
-	}
-	return nil
-}
-
 type ExplainFeatureRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	EventType string                 `protobuf:"bytes,1,opt,name=event_type,json=eventType,proto3" json:"event_type,omitempty"`
@@ -429,7 +246,7 @@ type ExplainFeatureRequest struct {
 
 func (x *ExplainFeatureRequest) Reset() {
 	*x = ExplainFeatureRequest{}
-	mi := &file_haechi_v1_features_proto_msgTypes[5]
+	mi := &file_haechi_v1_features_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -441,7 +258,7 @@ func (x *ExplainFeatureRequest) String() string {
 func (*ExplainFeatureRequest) ProtoMessage() {}
 
 func (x *ExplainFeatureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_haechi_v1_features_proto_msgTypes[5]
+	mi := &file_haechi_v1_features_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -454,7 +271,7 @@ func (x *ExplainFeatureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainFeatureRequest.ProtoReflect.Descriptor instead.
 func (*ExplainFeatureRequest) Descriptor() ([]byte, []int) {
-	return file_haechi_v1_features_proto_rawDescGZIP(), []int{5}
+	return file_haechi_v1_features_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ExplainFeatureRequest) GetEventType() string {
@@ -508,7 +325,7 @@ type ExplainFeatureResponse struct {
 
 func (x *ExplainFeatureResponse) Reset() {
 	*x = ExplainFeatureResponse{}
-	mi := &file_haechi_v1_features_proto_msgTypes[6]
+	mi := &file_haechi_v1_features_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -520,7 +337,7 @@ func (x *ExplainFeatureResponse) String() string {
 func (*ExplainFeatureResponse) ProtoMessage() {}
 
 func (x *ExplainFeatureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_haechi_v1_features_proto_msgTypes[6]
+	mi := &file_haechi_v1_features_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -533,7 +350,7 @@ func (x *ExplainFeatureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainFeatureResponse.ProtoReflect.Descriptor instead.
 func (*ExplainFeatureResponse) Descriptor() ([]byte, []int) {
-	return file_haechi_v1_features_proto_rawDescGZIP(), []int{6}
+	return file_haechi_v1_features_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ExplainFeatureResponse) GetName() string {
@@ -618,7 +435,7 @@ type ExplainedEvent struct {
 
 func (x *ExplainedEvent) Reset() {
 	*x = ExplainedEvent{}
-	mi := &file_haechi_v1_features_proto_msgTypes[7]
+	mi := &file_haechi_v1_features_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -630,7 +447,7 @@ func (x *ExplainedEvent) String() string {
 func (*ExplainedEvent) ProtoMessage() {}
 
 func (x *ExplainedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_haechi_v1_features_proto_msgTypes[7]
+	mi := &file_haechi_v1_features_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -643,7 +460,7 @@ func (x *ExplainedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedEvent.ProtoReflect.Descriptor instead.
 func (*ExplainedEvent) Descriptor() ([]byte, []int) {
-	return file_haechi_v1_features_proto_rawDescGZIP(), []int{7}
+	return file_haechi_v1_features_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ExplainedEvent) GetSequence() uint64 {
@@ -705,7 +522,7 @@ type ExplainedField struct {
 
 func (x *ExplainedField) Reset() {
 	*x = ExplainedField{}
-	mi := &file_haechi_v1_features_proto_msgTypes[8]
+	mi := &file_haechi_v1_features_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -717,7 +534,7 @@ func (x *ExplainedField) String() string {
 func (*ExplainedField) ProtoMessage() {}
 
 func (x *ExplainedField) ProtoReflect() protoreflect.Message {
-	mi := &file_haechi_v1_features_proto_msgTypes[8]
+	mi := &file_haechi_v1_features_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -730,7 +547,7 @@ func (x *ExplainedField) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedField.ProtoReflect.Descriptor instead.
 func (*ExplainedField) Descriptor() ([]byte, []int) {
-	return file_haechi_v1_features_proto_rawDescGZIP(), []int{8}
+	return file_haechi_v1_features_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ExplainedField) GetName() string {
@@ -751,7 +568,7 @@ var File_haechi_v1_features_proto protoreflect.FileDescriptor
 
 const file_haechi_v1_features_proto_rawDesc = "" +
 	"\n" +
-	"\x18haechi/v1/features.proto\x12\thaechi.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19haechi/v1/decisions.proto\">\n" +
+	"\x18haechi/v1/features.proto\x12\thaechi.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\">\n" +
 	"\x13ListFeaturesRequest\x12'\n" +
 	"\n" +
 	"event_type\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\teventType\"\xd5\x01\n" +
@@ -768,25 +585,7 @@ const file_haechi_v1_features_proto_rawDesc = "" +
 	"\x14ListFeaturesResponse\x12\x1d\n" +
 	"\n" +
 	"event_type\x18\x01 \x01(\tR\teventType\x12.\n" +
-	"\bfeatures\x18\x02 \x03(\v2\x12.haechi.v1.FeatureR\bfeatures\"\xb3\x01\n" +
-	"\x15VerifyFeaturesRequest\x12'\n" +
-	"\n" +
-	"event_type\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\teventType\x12.\n" +
-	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
-	"\x02to\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x15\n" +
-	"\x06one_in\x18\x04 \x01(\rR\x05oneIn\"\x8e\x03\n" +
-	"\x16VerifyFeaturesResponse\x12\x18\n" +
-	"\arecords\x18\x01 \x01(\x04R\arecords\x12#\n" +
-	"\rrecords_total\x18\x02 \x01(\x04R\frecordsTotal\x12\x1c\n" +
-	"\tdecisions\x18\x03 \x01(\x04R\tdecisions\x12\x16\n" +
-	"\x06values\x18\x04 \x01(\x04R\x06values\x12\x1e\n" +
-	"\n" +
-	"mismatches\x18\x05 \x01(\x04R\n" +
-	"mismatches\x12\x12\n" +
-	"\x04done\x18\x06 \x01(\bR\x04done\x12H\n" +
-	"\x0efirst_mismatch\x18\a \x01(\v2!.haechi.v1.ReplayDecisionResponseR\rfirstMismatch\x12*\n" +
-	"\x11first_mismatch_id\x18\b \x01(\tR\x0ffirstMismatchId\x12U\n" +
-	"\x15first_mismatch_traces\x18\t \x03(\v2!.haechi.v1.ExplainFeatureResponseR\x13firstMismatchTraces\"\xa7\x01\n" +
+	"\bfeatures\x18\x02 \x03(\v2\x12.haechi.v1.FeatureR\bfeatures\"\xa7\x01\n" +
 	"\x15ExplainFeatureRequest\x12'\n" +
 	"\n" +
 	"event_type\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\teventType\x12%\n" +
@@ -816,10 +615,9 @@ const file_haechi_v1_features_proto_rawDesc = "" +
 	"\acurrent\x18\a \x01(\bR\acurrent\":\n" +
 	"\x0eExplainedField\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value2\xe4\x02\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value2\x8b\x02\n" +
 	"\bFeatures\x12r\n" +
-	"\fListFeatures\x12\x1e.haechi.v1.ListFeaturesRequest\x1a\x1f.haechi.v1.ListFeaturesResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/features/{event_type}\x12W\n" +
-	"\x0eVerifyFeatures\x12 .haechi.v1.VerifyFeaturesRequest\x1a!.haechi.v1.VerifyFeaturesResponse0\x01\x12\x8a\x01\n" +
+	"\fListFeatures\x12\x1e.haechi.v1.ListFeaturesRequest\x1a\x1f.haechi.v1.ListFeaturesResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/features/{event_type}\x12\x8a\x01\n" +
 	"\x0eExplainFeature\x12 .haechi.v1.ExplainFeatureRequest\x1a!.haechi.v1.ExplainFeatureResponse\"3\x82\xd3\xe4\x93\x02-\x12+/v1/features/{event_type}/{name}/{event_id}B9Z7github.com/haechi-fraud/haechi/proto/haechi/v1;haechiv1b\x06proto3"
 
 var (
@@ -834,44 +632,35 @@ func file_haechi_v1_features_proto_rawDescGZIP() []byte {
 	return file_haechi_v1_features_proto_rawDescData
 }
 
-var file_haechi_v1_features_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_haechi_v1_features_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_haechi_v1_features_proto_goTypes = []any{
 	(*ListFeaturesRequest)(nil),    // 0: haechi.v1.ListFeaturesRequest
 	(*Feature)(nil),                // 1: haechi.v1.Feature
 	(*ListFeaturesResponse)(nil),   // 2: haechi.v1.ListFeaturesResponse
-	(*VerifyFeaturesRequest)(nil),  // 3: haechi.v1.VerifyFeaturesRequest
-	(*VerifyFeaturesResponse)(nil), // 4: haechi.v1.VerifyFeaturesResponse
-	(*ExplainFeatureRequest)(nil),  // 5: haechi.v1.ExplainFeatureRequest
-	(*ExplainFeatureResponse)(nil), // 6: haechi.v1.ExplainFeatureResponse
-	(*ExplainedEvent)(nil),         // 7: haechi.v1.ExplainedEvent
-	(*ExplainedField)(nil),         // 8: haechi.v1.ExplainedField
-	(*timestamppb.Timestamp)(nil),  // 9: google.protobuf.Timestamp
-	(*ReplayDecisionResponse)(nil), // 10: haechi.v1.ReplayDecisionResponse
+	(*ExplainFeatureRequest)(nil),  // 3: haechi.v1.ExplainFeatureRequest
+	(*ExplainFeatureResponse)(nil), // 4: haechi.v1.ExplainFeatureResponse
+	(*ExplainedEvent)(nil),         // 5: haechi.v1.ExplainedEvent
+	(*ExplainedField)(nil),         // 6: haechi.v1.ExplainedField
+	(*timestamppb.Timestamp)(nil),  // 7: google.protobuf.Timestamp
 }
 var file_haechi_v1_features_proto_depIdxs = []int32{
 	1,  // 0: haechi.v1.ListFeaturesResponse.features:type_name -> haechi.v1.Feature
-	9,  // 1: haechi.v1.VerifyFeaturesRequest.from:type_name -> google.protobuf.Timestamp
-	9,  // 2: haechi.v1.VerifyFeaturesRequest.to:type_name -> google.protobuf.Timestamp
-	10, // 3: haechi.v1.VerifyFeaturesResponse.first_mismatch:type_name -> haechi.v1.ReplayDecisionResponse
-	6,  // 4: haechi.v1.VerifyFeaturesResponse.first_mismatch_traces:type_name -> haechi.v1.ExplainFeatureResponse
-	9,  // 5: haechi.v1.ExplainFeatureResponse.from:type_name -> google.protobuf.Timestamp
-	9,  // 6: haechi.v1.ExplainFeatureResponse.to:type_name -> google.protobuf.Timestamp
-	9,  // 7: haechi.v1.ExplainFeatureResponse.short_from:type_name -> google.protobuf.Timestamp
-	7,  // 8: haechi.v1.ExplainFeatureResponse.listed:type_name -> haechi.v1.ExplainedEvent
-	6,  // 9: haechi.v1.ExplainFeatureResponse.inputs:type_name -> haechi.v1.ExplainFeatureResponse
-	8,  // 10: haechi.v1.ExplainFeatureResponse.fields:type_name -> haechi.v1.ExplainedField
-	9,  // 11: haechi.v1.ExplainedEvent.time:type_name -> google.protobuf.Timestamp
-	0,  // 12: haechi.v1.Features.ListFeatures:input_type -> haechi.v1.ListFeaturesRequest
-	3,  // 13: haechi.v1.Features.VerifyFeatures:input_type -> haechi.v1.VerifyFeaturesRequest
-	5,  // 14: haechi.v1.Features.ExplainFeature:input_type -> haechi.v1.ExplainFeatureRequest
-	2,  // 15: haechi.v1.Features.ListFeatures:output_type -> haechi.v1.ListFeaturesResponse
-	4,  // 16: haechi.v1.Features.VerifyFeatures:output_type -> haechi.v1.VerifyFeaturesResponse
-	6,  // 17: haechi.v1.Features.ExplainFeature:output_type -> haechi.v1.ExplainFeatureResponse
-	15, // [15:18] is the sub-list for method output_type
-	12, // [12:15] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	7,  // 1: haechi.v1.ExplainFeatureResponse.from:type_name -> google.protobuf.Timestamp
+	7,  // 2: haechi.v1.ExplainFeatureResponse.to:type_name -> google.protobuf.Timestamp
+	7,  // 3: haechi.v1.ExplainFeatureResponse.short_from:type_name -> google.protobuf.Timestamp
+	5,  // 4: haechi.v1.ExplainFeatureResponse.listed:type_name -> haechi.v1.ExplainedEvent
+	4,  // 5: haechi.v1.ExplainFeatureResponse.inputs:type_name -> haechi.v1.ExplainFeatureResponse
+	6,  // 6: haechi.v1.ExplainFeatureResponse.fields:type_name -> haechi.v1.ExplainedField
+	7,  // 7: haechi.v1.ExplainedEvent.time:type_name -> google.protobuf.Timestamp
+	0,  // 8: haechi.v1.Features.ListFeatures:input_type -> haechi.v1.ListFeaturesRequest
+	3,  // 9: haechi.v1.Features.ExplainFeature:input_type -> haechi.v1.ExplainFeatureRequest
+	2,  // 10: haechi.v1.Features.ListFeatures:output_type -> haechi.v1.ListFeaturesResponse
+	4,  // 11: haechi.v1.Features.ExplainFeature:output_type -> haechi.v1.ExplainFeatureResponse
+	10, // [10:12] is the sub-list for method output_type
+	8,  // [8:10] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_haechi_v1_features_proto_init() }
@@ -879,14 +668,13 @@ func file_haechi_v1_features_proto_init() {
 	if File_haechi_v1_features_proto != nil {
 		return
 	}
-	file_haechi_v1_decisions_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_haechi_v1_features_proto_rawDesc), len(file_haechi_v1_features_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

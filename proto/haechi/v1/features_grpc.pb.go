@@ -20,7 +20,6 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	Features_ListFeatures_FullMethodName   = "/haechi.v1.Features/ListFeatures"
-	Features_VerifyFeatures_FullMethodName = "/haechi.v1.Features/VerifyFeatures"
 	Features_ExplainFeature_FullMethodName = "/haechi.v1.Features/ExplainFeature"
 )
 
@@ -28,12 +27,10 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Features says what features mean and proves that they were computed so.
+// Features says what features mean and shows how their values come about.
 type FeaturesClient interface {
 	// ListFeatures describes the features of an event type, in the order of its document.
 	ListFeatures(ctx context.Context, in *ListFeaturesRequest, opts ...grpc.CallOption) (*ListFeaturesResponse, error)
-	// VerifyFeatures computes the logged vectors of a span again from the log alone and compares every bit.
-	VerifyFeatures(ctx context.Context, in *VerifyFeaturesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[VerifyFeaturesResponse], error)
 	// ExplainFeature lists the very events behind a feature's value at one event.
 	ExplainFeature(ctx context.Context, in *ExplainFeatureRequest, opts ...grpc.CallOption) (*ExplainFeatureResponse, error)
 }
@@ -56,25 +53,6 @@ func (c *featuresClient) ListFeatures(ctx context.Context, in *ListFeaturesReque
 	return out, nil
 }
 
-func (c *featuresClient) VerifyFeatures(ctx context.Context, in *VerifyFeaturesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[VerifyFeaturesResponse], error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Features_ServiceDesc.Streams[0], Features_VerifyFeatures_FullMethodName, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	x := &grpc.GenericClientStream[VerifyFeaturesRequest, VerifyFeaturesResponse]{ClientStream: stream}
-	if err := x.ClientStream.SendMsg(in); err != nil {
-		return nil, err
-	}
-	if err := x.ClientStream.CloseSend(); err != nil {
-		return nil, err
-	}
-	return x, nil
-}
-
-// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type Features_VerifyFeaturesClient = grpc.ServerStreamingClient[VerifyFeaturesResponse]
-
 func (c *featuresClient) ExplainFeature(ctx context.Context, in *ExplainFeatureRequest, opts ...grpc.CallOption) (*ExplainFeatureResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ExplainFeatureResponse)
@@ -89,12 +67,10 @@ func (c *featuresClient) ExplainFeature(ctx context.Context, in *ExplainFeatureR
 // All implementations must embed UnimplementedFeaturesServer
 // for forward compatibility.
 //
-// Features says what features mean and proves that they were computed so.
+// Features says what features mean and shows how their values come about.
 type FeaturesServer interface {
 	// ListFeatures describes the features of an event type, in the order of its document.
 	ListFeatures(context.Context, *ListFeaturesRequest) (*ListFeaturesResponse, error)
-	// VerifyFeatures computes the logged vectors of a span again from the log alone and compares every bit.
-	VerifyFeatures(*VerifyFeaturesRequest, grpc.ServerStreamingServer[VerifyFeaturesResponse]) error
 	// ExplainFeature lists the very events behind a feature's value at one event.
 	ExplainFeature(context.Context, *ExplainFeatureRequest) (*ExplainFeatureResponse, error)
 	mustEmbedUnimplementedFeaturesServer()
@@ -109,9 +85,6 @@ type UnimplementedFeaturesServer struct{}
 
 func (UnimplementedFeaturesServer) ListFeatures(context.Context, *ListFeaturesRequest) (*ListFeaturesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListFeatures not implemented")
-}
-func (UnimplementedFeaturesServer) VerifyFeatures(*VerifyFeaturesRequest, grpc.ServerStreamingServer[VerifyFeaturesResponse]) error {
-	return status.Error(codes.Unimplemented, "method VerifyFeatures not implemented")
 }
 func (UnimplementedFeaturesServer) ExplainFeature(context.Context, *ExplainFeatureRequest) (*ExplainFeatureResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExplainFeature not implemented")
@@ -155,17 +128,6 @@ func _Features_ListFeatures_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
-func _Features_VerifyFeatures_Handler(srv interface{}, stream grpc.ServerStream) error {
-	m := new(VerifyFeaturesRequest)
-	if err := stream.RecvMsg(m); err != nil {
-		return err
-	}
-	return srv.(FeaturesServer).VerifyFeatures(m, &grpc.GenericServerStream[VerifyFeaturesRequest, VerifyFeaturesResponse]{ServerStream: stream})
-}
-
-// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type Features_VerifyFeaturesServer = grpc.ServerStreamingServer[VerifyFeaturesResponse]
-
 func _Features_ExplainFeature_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ExplainFeatureRequest)
 	if err := dec(in); err != nil {
@@ -200,12 +162,6 @@ var Features_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Features_ExplainFeature_Handler,
 		},
 	},
-	Streams: []grpc.StreamDesc{
-		{
-			StreamName:    "VerifyFeatures",
-			Handler:       _Features_VerifyFeatures_Handler,
-			ServerStreams: true,
-		},
-	},
+	Streams:  []grpc.StreamDesc{},
 	Metadata: "haechi/v1/features.proto",
 }
